@@ -137,6 +137,8 @@ export class Server {
       onAway: nothing,
       onBuild: nothing,
       onReleases: nothing,
+      onSpaces: nothing,
+      wasDeleted: async () => false,
       ingest: async ({ emitter, epoch }) => ({ emitter, epoch, seq: 0 }),
       release: async (id) => placeOf(id),
       builder: () => undefined,

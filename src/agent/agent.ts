@@ -4,7 +4,7 @@
  */
 import { mkdirSync } from "node:fs";
 import type { Builder } from "../build/builder.ts";
-import type { CardTrouble, CardUse, DeviceFacts, ToAgent, ToServer } from "../contract/agent.ts";
+import type { CardTrouble, CardUse, DeviceFacts, SpaceOnDisk, ToAgent, ToServer } from "../contract/agent.ts";
 import type { Isolation } from "../contract/isolation.ts";
 import type { Emitter } from "../evidence/entry.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
@@ -13,7 +13,7 @@ import { BuildDesk } from "./builds.ts";
 import { CardUsers } from "./card-use.ts";
 import { FenceFile, Fences } from "./fences.ts";
 import type { AgentEnd } from "../link/memory.ts";
-import type { AgentLog, CardsTold, CardWatch, EvidenceSource, Launcher } from "./ports.ts";
+import type { AgentLog, CardsTold, CardWatch, EvidenceSource, Launcher, SpacesOnDisk } from "./ports.ts";
 import { ReplicaSet } from "./replicas.ts";
 import { restartLimits, type RestartLimits } from "./restarts.ts";
 import { Shipping } from "./shipping.ts";
@@ -32,6 +32,8 @@ export interface AgentOptions {
   readonly link?: AgentEnd;
   readonly builder: Builder;
   readonly launcher: Launcher;
+  /** Absent: Spaces keep nothing here. */
+  readonly spaces?: SpacesOnDisk;
   readonly emitter: Emitter;
   /** This node's own spools, the emitter's among them. */
   readonly spools: readonly EvidenceSource[];
@@ -91,6 +93,8 @@ class NodeAgent implements Agent {
   /** Who uses them beside our replicas; undefined until that was looked at. */
   #use: CardUse | undefined;
   readonly #said: ReplicasWords;
+  /** What is to go and a replica still has: looked at again with each heartbeat. A server says it again at each hello. */
+  readonly #doomed = { releases: new Set<string>(), spaces: new Map<string, SpaceOnDisk>() };
   /** Numbers of the grants that were taken since the last answer about their channel. */
   #taken: number[] = [];
   #answeredUpTo: number;
@@ -128,6 +132,11 @@ class NodeAgent implements Agent {
   async start(): Promise<void> {
     await this.#builds.recover();
     await this.#replicas.recover();
+    await this.#options.spaces
+      ?.tidy()
+      .catch((error: unknown) =>
+        this.#options.log.warn({ error: String(error) }, "what deleted Spaces kept could not be removed"),
+      );
     if (this.#options.link) this.connect(this.#options.link);
     // What a stop cut off; nobody waits for it but its owner's next build.
     void this.#builds
@@ -237,6 +246,8 @@ class NodeAgent implements Agent {
       }
       case "remove-releases":
         return void this.#removeReleases(message.releases);
+      case "remove-space":
+        return void this.#removeSpace(message.space);
       case "read-log":
         return void this.#readLog(message);
     }
@@ -251,6 +262,19 @@ class NodeAgent implements Agent {
     this.#shipping.again();
     this.#heartbeat();
     void this.#tellReleases();
+    this.#tellSpaces();
+  }
+
+  #tellSpaces(): void {
+    const { node, spaces, log } = this.#options;
+    if (spaces === undefined) return;
+    try {
+      const all = spaces.all();
+      for (let at = 0; at < all.length; at += spacesAtOnce)
+        this.#send({ type: "spaces", node, spaces: all.slice(at, at + spacesAtOnce) });
+    } catch (error) {
+      log.warn({ error: String(error) }, "what Spaces keep on this node's disk could not be read");
+    }
   }
 
   async #tellReleases(): Promise<void> {
@@ -264,10 +288,15 @@ class NodeAgent implements Agent {
     }
   }
 
-  /** What a replica still has stays until this node is asked again, at its next hello. */
+  /** What a replica still has goes when it has ended. */
   async #removeReleases(releases: readonly string[]): Promise<void> {
     const { builder, log } = this.#options;
-    const free = releases.filter((release) => !this.#replicas.uses(release));
+    const { releases: doomed } = this.#doomed;
+    for (const release of releases)
+      if (this.#replicas.uses(release)) doomed.add(release);
+      else doomed.delete(release);
+    const free = releases.filter((release) => !doomed.has(release));
+    if (free.length === 0) return;
     try {
       const owners = await builder.remove(free);
       log.info({ releases: free }, "releases were removed");
@@ -275,6 +304,24 @@ class NodeAgent implements Agent {
     } catch (error) {
       log.warn({ releases: free, error: String(error) }, "releases could not be removed");
     }
+  }
+
+  /** Its replicas that still live were told to end. */
+  async #removeSpace(kept: SpaceOnDisk): Promise<void> {
+    const { spaces, log } = this.#options;
+    if (this.#replicas.livesOf(kept)) return void this.#doomed.spaces.set(`${kept.space} ${kept.madeAt}`, kept);
+    this.#doomed.spaces.delete(`${kept.space} ${kept.madeAt}`);
+    try {
+      await spaces?.remove(kept);
+      log.info({ ...kept }, "what a deleted Space kept was removed");
+    } catch (error) {
+      log.warn({ ...kept, error: String(error) }, "what a deleted Space kept could not be removed");
+    }
+  }
+
+  #removeDoomed(): void {
+    if (this.#doomed.releases.size > 0) void this.#removeReleases([...this.#doomed.releases]);
+    for (const kept of [...this.#doomed.spaces.values()]) void this.#removeSpace(kept);
   }
 
   /** L19. The agent refuses any operation with a fence below the highest it has seen. */
@@ -309,6 +356,7 @@ class NodeAgent implements Agent {
     const { node } = this.#options;
     this.#send({ type: "heartbeat", node, tookGrants: this.#fences.tookGrants, builds: this.#builds.holds });
     this.#answerForGrants();
+    this.#removeDoomed();
   }
 
   /** Writes which grants of the scheduler's channel have arrived: whatever is missing among them did not. */
@@ -333,3 +381,5 @@ class NodeAgent implements Agent {
 
 /** Some 70 bytes each: far below the bound of a frame. */
 const releasesAtOnce = 2_000;
+/** Some 150 bytes each. */
+const spacesAtOnce = 1_000;

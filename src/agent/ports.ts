@@ -6,6 +6,7 @@ import type {
   LogFind,
   MeterReport,
   ReplicaSpec,
+  SpaceOnDisk,
   ToAgent,
   ToServer,
 } from "../contract/agent.ts";
@@ -47,6 +48,15 @@ export interface Launcher {
   specOf(folder: string): ReplicaSpec | undefined;
   /** The log of a replica whose shim is dead. */
   readLog(folder: string, from: number, limit: number, find?: LogFind): LogPart;
+}
+
+/** What Spaces keep on this node's disk. */
+export interface SpacesOnDisk {
+  all(): readonly SpaceOnDisk[];
+  /** Takes off the disk what this Space keeps; not what one of its name keeps that was made at another time. */
+  remove(kept: SpaceOnDisk): Promise<void>;
+  /** Removes what a stop left of what was being removed; before anything is. */
+  tidy(): Promise<void>;
 }
 
 /** What a look at the cards' processes found; null: why it found nothing. */

@@ -10,7 +10,7 @@
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { ReplicaSpec, ReplicaStatus, ToServer } from "../contract/agent.ts";
+import type { ReplicaSpec, ReplicaStatus, SpaceOnDisk, ToServer } from "../contract/agent.ts";
 import type { AgentToShim, ShimToAgent } from "../contract/shim.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Emitter, Facts, Hop, Mark } from "../evidence/entry.ts";
@@ -155,6 +155,13 @@ export class ReplicaSet {
   /** Whether a replica of it runs, is started, or is to be started again. */
   uses(release: string): boolean {
     return [...this.#held.values()].some(({ state, status }) => state !== "dead" && status.release === release);
+  }
+
+  /** Whether a replica of this Space lives, or is to be started again: not of one of its name that was made at another time. */
+  livesOf({ space, madeAt }: SpaceOnDisk): boolean {
+    return [...this.#held.values()].some(
+      ({ state, status, spec }) => state !== "dead" && status.space === space && (spec?.madeAt ?? madeAt) === madeAt,
+    );
   }
 
   ackMeter(replica: string, seq: number): void {

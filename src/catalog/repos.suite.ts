@@ -93,7 +93,12 @@ export function reposSuite(name: string, openSql: () => Promise<SqlRunner>): voi
         { space: "alice/demo", name: "A", value: "1", description: null, updatedAt: t0 },
         change,
       );
+      assert.deepEqual(
+        [await spaces.wasDeleted("alice/demo", t0), await spaces.wasDeleted("alice/never", t0)],
+        [false, false],
+      );
       await spaces.remove("alice/demo", at(1));
+      assert.equal(await spaces.wasDeleted("alice/demo", t0), true);
       assert.deepEqual(
         [await spaces.get("alice/demo"), await spaces.all(), await environments.variables()],
         [undefined, [], []],
@@ -102,6 +107,10 @@ export function reposSuite(name: string, openSql: () => Promise<SqlRunner>): voi
       assert.deepEqual(await repos.removals(), ["alice/demo"]);
       const again = await spaces.create("alice", "demo", at(2), "bob");
       assert.ok(again.ok);
+      assert.deepEqual(
+        [await spaces.wasDeleted("alice/demo", at(1)), await spaces.wasDeleted("alice/demo", at(2))],
+        [true, false],
+      );
       const { subdomain, address } = made.space;
       const { sdk, release, state, settings, createdAt, createdBy } = again.space;
       assert.deepEqual(

@@ -164,6 +164,13 @@ export class Spaces {
     return pageOf(rows, limit, (row) => ({ order: row.createdAt, id: row.id }), spaceOf);
   }
 
+  /** Whether the one of that name that was there at that time is deleted; another may have been made since. False where none is known. */
+  async wasDeleted(id: string, at: number): Promise<boolean> {
+    const known = this.#db.selectFrom("spaces").select(["createdAt", "deletedAt"]).where("id", "=", id);
+    const row = await known.executeTakeFirst();
+    return row !== undefined && (row.deletedAt !== null || row.createdAt > at);
+  }
+
   /** Those that Spaces have, and those that deleted ones had: a port stays its name's, as the address does. */
   async ports(): Promise<ReadonlySet<number>> {
     const rows = await this.#db.selectFrom("spaces").select("port").where("port", "is not", null).execute();

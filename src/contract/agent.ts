@@ -57,6 +57,8 @@ export interface ReplicaSpec {
   readonly secrets?: Readonly<Record<string, string>>;
   /** What its log begins with. */
   readonly says?: string;
+  /** When its Space was made; absent: a server of a version that did not say. */
+  readonly madeAt?: number;
   /** How long it may take from start to listening. */
   readonly readyWithinMs: DurationMs;
   /** It borrows no GPUs: its functions run on the processor. */
@@ -65,6 +67,13 @@ export interface ReplicaSpec {
   readonly setup?: ReplicaSetup;
   /** How it is looked after once it is ready; absent: by its port, as often as the shim likes. */
   readonly health?: HealthSpec;
+}
+
+/** What a Space keeps on a node's disk. */
+export interface SpaceOnDisk {
+  readonly space: string;
+  /** When it was made: one that was deleted and made again is another. Null: it was kept by a version that did not say. */
+  readonly madeAt: number | null;
 }
 
 /** What a replica is started with beside its release: one with an older setup than its Space's is followed by another. */
@@ -243,6 +252,8 @@ export type ToAgent =
   | { readonly type: "ack-evidence"; readonly emitter: string; readonly epoch: number; readonly seq: number }
   /** These releases are given up: their folders go, and what only they need. */
   | { readonly type: "remove-releases"; readonly releases: readonly string[] }
+  /** A Space was deleted: what it kept on this node goes when its last replica has ended. Of the life that is named and of no other. */
+  | { readonly type: "remove-space"; readonly space: SpaceOnDisk }
   | {
       readonly type: "read-log";
       readonly read: string;
@@ -390,6 +401,8 @@ export type ToServer =
       readonly node: string;
       readonly releases: readonly { readonly release: string; readonly build: string | null }[];
     }
+  /** Spaces whose `/data` is on the node's disk, after each `welcome`. */
+  | { readonly type: "spaces"; readonly node: string; readonly spaces: readonly SpaceOnDisk[] }
   | { readonly type: "evidence"; readonly batch: EvidenceBatch }
   | {
       readonly type: "log";

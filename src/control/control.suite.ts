@@ -292,9 +292,12 @@ export class ControlWorld implements AsyncDisposable {
       onAway: (node) => this.builds.onBuilderAway(node),
       onBuild: (node, message) => this.builds.onMessage(node, message),
       onReleases: (node, releases) => this.retention.onReleases(node, releases),
+      onSpaces: (node, told) => this.spaces.onKept(node, told),
+      wasDeleted: (space, at) => catalog.spaces.wasDeleted(space, at),
       ingest: async ({ emitter: name, epoch }) => ({ emitter: name, epoch, seq: 0 }),
-      // What no build has published is n1's.
-      release: async (id) => (await catalog.releases.get(id)) ?? { node: "n1", space: "alice/demo" },
+      // What no build has published is n1's, but for one that is gone.
+      release: async (id) =>
+        (await catalog.releases.get(id)) ?? (id === "rel_gone" ? undefined : { node: "n1", space: "alice/demo" }),
       builder: (build, fence) => this.builds.holder(build, fence),
       count: ({ node, sample }) => `n_${this.counted.push(`${node}: ${sample}`)}`,
     });

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import type { MeterReport, ToServer } from "../contract/agent.ts";
 import { noIsolation } from "../contract/isolation.ts";
 import { replica, request } from "./control.suite.ts";
-import { NodeWords, type Owners } from "./node-words.ts";
+import { NodeWords, ofDeletedSpace, type Owners } from "./node-words.ts";
 
 /** n1 has p_1 with the call c_1, which is open, and c_old, which has ended; n2 has p_2. */
 const owners: Owners = {
@@ -12,6 +12,7 @@ const owners: Owners = {
   openCall: (id) => (id === "c_1" ? { node: "n1", replica: "p_1" } : undefined),
   callNode: async (id) => ({ c_1: "n1", c_old: "n1" })[id],
   release: async (id) => ({ rel_1: { node: "n1", space: "alice/demo" }, rel_2: { node: "n2", space: "bob/own" } })[id],
+  wasDeleted: async (space) => space === "alice/gone",
   builder: (build, fence) => (build === "b_1" && fence >= 2 ? "n1" : undefined),
 };
 const words = new NodeWords(owners);
@@ -38,6 +39,7 @@ const lies: readonly (readonly [what: string, said: ToServer, of: RegExp])[] = [
   ["a heartbeat", { type: "heartbeat", node: "n1", tookGrants: 0, builds: [] }, /^node n1$/],
   ["its cards", { type: "cards", node: "n1", trouble: {} }, /^node n1$/],
   ["its isolation", { type: "isolation", node: "n1", isolation: noIsolation("none") }, /^node n1$/],
+  ["what Spaces keep there", { type: "spaces", node: "n1", spaces: [] }, /^node n1$/],
   ["its releases", { type: "releases", node: "n1", releases: [] }, /^node n1$/],
   ["a replica's phase", { type: "replica", status: replica("p_1", "ready") }, /^replica p_1 of node n1$/],
   [
@@ -72,7 +74,7 @@ describe("NodeWords", () => {
   for (const [what, said, of] of lies)
     test(`${what} is for its own node to say, and for no other`, async () => {
       assert.equal(await words.foreignIn("n1", said as Said), undefined);
-      assert.match((await words.foreignIn("n2", said as Said)) ?? "", of);
+      assert.match(String(await words.foreignIn("n2", said as Said)), of);
     });
 
   test("what is said of an own call in another's, or a made-up, name is refused too", async () => {
@@ -91,8 +93,15 @@ describe("NodeWords", () => {
     const said = (release: string, space: string) =>
       words.foreignIn("n2", { type: "replica", status: replica("p_9", "ready", { release, space }) });
     assert.equal(await said("rel_2", "bob/own"), undefined);
-    assert.match((await said("rel_2", "alice/demo")) ?? "", /is bob\/own's on node n2$/);
-    assert.match((await said("rel_none", "bob/own")) ?? "", /is not there$/);
+    assert.match(String(await said("rel_2", "alice/demo")), /is bob\/own's on node n2$/);
+    assert.match(String(await said("rel_none", "bob/own")), /is not there$/);
+  });
+
+  test("a replica of a Space that was deleted is nobody else's; one whose release is another's is all the same", async () => {
+    const said = (release: string) =>
+      words.foreignIn("n2", { type: "replica", status: replica("p_9", "ready", { release, space: "alice/gone" }) });
+    assert.equal(await said("rel_none"), ofDeletedSpace);
+    assert.match(String(await said("rel_1")), /is alice\/demo's on node n1$/);
   });
 
   test("a hello is compared with what the ledger has in one look, however many of its replicas nobody has told of", async () => {

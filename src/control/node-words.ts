@@ -18,12 +18,17 @@ export interface Owners {
   callNode(id: string): Promise<string | undefined>;
   /** Where a release was built, and runs. */
   release(id: string): Promise<{ readonly node: string; readonly space: string } | undefined>;
+  /** Whether the Space of that name that was there at that time is deleted. */
+  wasDeleted(space: string, at: number): Promise<boolean>;
   /** The builder that has this build, unless this fence is an older one than it was given by: a word that comes late is honest. */
   builder(build: string, fence: number): string | undefined;
 }
 
+/** The node's own, and of a Space that was deleted meanwhile: it is to end, and nothing more is made of what is said of it. */
+export const ofDeletedSpace = Symbol("of a deleted Space");
+
 /** What a message names that is another's, in words; undefined where all of it is the node's own. */
-type Foreign = string | undefined;
+type Foreign = string | typeof ofDeletedSpace | undefined;
 
 const callPrefix = "c_";
 /** The shim of a replica is called so. */
@@ -43,6 +48,7 @@ export class NodeWords {
       case "isolation":
       case "cards":
       case "releases":
+      case "spaces":
         return message.node === node ? undefined : `node ${message.node}`;
       case "replica":
         return this.#replica(node, message.status);
@@ -92,7 +98,7 @@ export class NodeWords {
   /** A replica is where its release is; one that names no Space is a word about one that the node does not have. */
   async #unknown(
     node: string,
-    { replica, space, release }: Pick<ReplicaStatus, "replica" | "space" | "release">,
+    { replica, space, release, startedAt }: Pick<ReplicaStatus, "replica" | "space" | "release" | "startedAt">,
     nodes: ReadonlySet<string>,
   ): Promise<Foreign> {
     const other = [...nodes].find((one) => one !== node);
@@ -100,6 +106,7 @@ export class NodeWords {
     if (space === "") return undefined;
     const found = await this.#owners.release(release);
     if (found?.node === node && found.space === space) return undefined;
+    if (found === undefined && (await this.#owners.wasDeleted(space, startedAt))) return ofDeletedSpace;
     return `replica ${replica} of ${space}, whose release ${release} ${found ? `is ${found.space}'s on node ${found.node}` : "is not there"}`;
   }
 

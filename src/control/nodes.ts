@@ -10,6 +10,7 @@ import type {
   DeviceFacts,
   EvidenceBatch,
   ReplicaStatus,
+  SpaceOnDisk,
   ToAgent,
   ToServer,
 } from "../contract/agent.ts";
@@ -21,7 +22,7 @@ import { nodesOfReplicas } from "../core/views.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Engine } from "./engine.ts";
 import { EngineBusy } from "./engine.ts";
-import { NodeWords } from "./node-words.ts";
+import { NodeWords, ofDeletedSpace } from "./node-words.ts";
 import { lastSeqOf } from "../record/ship.ts";
 import { isLiving } from "./replicas.ts";
 import type { Replicas } from "./replicas.ts";
@@ -57,6 +58,10 @@ export interface NodesPorts {
   ): Promise<void>;
   /** What a node has on its disk. */
   onReleases(node: string, releases: Extract<ToServer, { type: "releases" }>["releases"]): Promise<void>;
+  /** What Spaces keep on a node's disk. */
+  onSpaces(node: string, spaces: readonly SpaceOnDisk[]): Promise<void>;
+  /** Whether the Space of that name that was there at that time is deleted. */
+  wasDeleted(space: string, at: number): Promise<boolean>;
   /** Stores a node's batch; what may be acknowledged to its emitter. `owner`: another node, whose emitter it is: nothing is stored. */
   ingest(
     batch: EvidenceBatch,
@@ -117,9 +122,9 @@ export class Nodes {
 
   constructor(ports: NodesPorts) {
     this.#ports = ports;
-    const { engine, replicas, release, builder } = ports;
+    const { engine, replicas, release, builder, wasDeleted } = ports;
     this.#words = new NodeWords({
-      ...{ release, builder },
+      ...{ release, builder, wasDeleted },
       replica: (id) => replicas.get(id)?.node,
       nodesOf: (unknown) => engine.read((state) => nodesOfReplicas(state, unknown)),
       openCall: (id) => ports.calls().openCall(id),
@@ -249,6 +254,8 @@ export class Nodes {
     const foreign = await this.#words.foreignIn(node, message);
     if (foreign !== undefined) {
       if (message.type === "replica") stopUnknown(connection, message.status);
+      // The server was killed before it could tell it to end: an honest node has it still.
+      if (foreign === ofDeletedSpace) return;
       return this.#refuse(connection, node, message, foreign);
     }
     switch (message.type) {
@@ -286,6 +293,8 @@ export class Nodes {
         return this.#ports.onBuild(node, message);
       case "releases":
         return this.#ports.onReleases(node, message.releases);
+      case "spaces":
+        return this.#ports.onSpaces(node, message.spaces);
       case "evidence": {
         const { emitter, epoch, seq, owner } = await this.#ports.ingest(message.batch, node);
         if (owner !== undefined) return this.#refuse(connection, node, message, `emitter ${emitter} of node ${owner}`);
@@ -357,11 +366,11 @@ export class Nodes {
       const of = foreign[at];
       if (of === undefined) return true;
       stopUnknown(connection, status);
-      this.#count(connection, node, hello, of);
+      if (of !== ofDeletedSpace) this.#count(connection, node, hello, of);
       return false;
     });
     // Once for all of them: after a restore from a backup an honest node may have any number.
-    if (own.length < replicas.length) brake(connection);
+    if (foreign.some((of) => of !== undefined && of !== ofDeletedSpace)) brake(connection);
     return own;
   }
 
@@ -448,6 +457,7 @@ function subjectOf(message: ToServer): string {
     case "heartbeat":
     case "isolation":
     case "releases":
+    case "spaces":
       return "node";
     case "cards":
       return "cards"; // before the end of a call that it explains: no other message of a node is waited for

@@ -98,6 +98,7 @@ export class SpaceOrders {
       replica,
       space: release.space,
       release: release.id,
+      madeAt: row.createdAt,
       build,
       sdk: release.manifest.sdk,
       env: this.#ports.environment(row, release),

@@ -2,7 +2,7 @@
  * Spaces on the server's side: what people do with them, what the edge asks about them, and how they are shown. Their machine
  * (core/spaces/decide.ts) decides; space-keeper.ts makes it durable and has it carried out.
  */
-import type { ReplicaStatus } from "../contract/agent.ts";
+import type { ReplicaStatus, SpaceOnDisk } from "../contract/agent.ts";
 import type { OwnerSettings, ReleaseView, SpaceEventView, SpaceView } from "../contract/api.ts";
 import type { HubRuntime, HubSpace } from "../contract/hub.ts";
 import type { StartTimes } from "../contract/starts.ts";
@@ -169,9 +169,15 @@ export class Spaces {
     // Refused where nothing of it runs.
     await this.#keeper.decide(known, { type: "stop", actor });
     for (const { status } of replicas.livingOf(id)) this.#keeper.orders.retire(status.replica, `${id} was deleted`);
-    // Nodes take them off their disks when they say hello the next time: by then nothing of it runs.
-    await catalog.kept.removeReleases(id, { newest: 0, pinned: [], now: clock.wall() });
+    const nodes = new Set(replicas.of(id).map(({ node }) => node));
+    const removed = await catalog.kept.removeReleases(id, { newest: 0, pinned: [], now: clock.wall() });
     await catalog.spaces.remove(id, clock.wall());
+    // Once it is durable that it is gone. A node that is away says what it has at its next hello, and hears it then.
+    const releases = Map.groupBy(removed, ({ node }) => node);
+    for (const [node, rows] of releases)
+      this.#ports.send(node, { type: "remove-releases", releases: rows.map((row) => row.id) });
+    for (const node of nodes.union(new Set(releases.keys())))
+      this.#ports.send(node, { type: "remove-space", space: { space: id, madeAt: known.row.createdAt } });
     await beside();
     this.#byId.delete(id);
     this.#starts.forget(id);
@@ -179,6 +185,14 @@ export class Spaces {
       this.#byHost.delete(host);
     await this.#keeper.settled(known);
     this.#keeper.close([known]);
+  }
+
+  /** What Spaces keep on a node that has come: of those that are deleted, or were made again since, it goes. One of which nothing is known stays: the database may be another. */
+  async onKept(node: string, told: readonly SpaceOnDisk[]): Promise<void> {
+    for (const kept of told) {
+      const isGone = await this.#ports.catalog.spaces.wasDeleted(kept.space, kept.madeAt ?? Infinity);
+      if (isGone) this.#ports.send(node, { type: "remove-space", space: kept });
+    }
   }
 
   /** Starts its replicas anew; they take over when they listen. Says why it cannot be. */

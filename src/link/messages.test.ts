@@ -78,6 +78,7 @@ const fromAgent: Kinds<ToServer> = {
     },
   },
   releases: { type: "releases", node: "n1", releases: [{ release: "rel_1", build: null }] },
+  spaces: { type: "spaces", node: "n1", spaces: [{ space: "alice/demo", madeAt: null }] },
   evidence: {
     type: "evidence",
     batch: { emitter: "shim.p_1", epoch: 1, records: [{ kind: "entry", body: { any: ["thing"] } }] },
@@ -92,7 +93,7 @@ const fromServer: Kinds<ToAgent> = {
     type: "start-replica",
     spec: {
       ...{ replica: "p_1", space: "alice/demo", release: "rel_1", sdk: "node", env: { A: "b" }, secrets: { S: "t" } },
-      ...{ readyWithinMs: ms, gpu: false, setup, health: { path: null, everyMs: ms }, says: "again" },
+      ...{ readyWithinMs: ms, madeAt: 7, gpu: false, setup, health: { path: null, everyMs: ms }, says: "again" },
     },
   },
   "stop-replica": { type: "stop-replica", replica: "p_1", graceMs: ms, why: "paused" },
@@ -120,6 +121,7 @@ const fromServer: Kinds<ToAgent> = {
   "ack-meter": { type: "ack-meter", replica: "p_1", seq: 1 },
   "ack-evidence": { type: "ack-evidence", emitter: "shim.p_1", epoch: 1, seq: 1 },
   "remove-releases": { type: "remove-releases", releases: ["rel_1"] },
+  "remove-space": { type: "remove-space", space: { space: "alice/demo", madeAt: 7 } },
   "read-log": {
     ...{ type: "read-log", read: "1", replica: "p_1", space: "alice/demo", from: -5, limit: 9 },
     find: { grep: "x", source: "gpu", since: "2026" },

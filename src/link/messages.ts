@@ -48,6 +48,7 @@ const device = z.object({
   instanceOf: word.exactOptional(),
 });
 
+const spaceOnDisk = z.object({ space: word, madeAt: number.nullable() });
 const setup = z.object({ gpu: flag, environment: number });
 const memory = z.object({ bytes: number, by: z.enum(["group", "looking"]) });
 const processes = z.object({ most: number, by: z.enum(["group", "rlimit"]) });
@@ -233,6 +234,7 @@ const toServer = z.discriminatedUnion("type", [
     node: word,
     releases: list(z.object({ release: word, build: word.nullable() })),
   }),
+  z.object({ type: z.literal("spaces"), node: word, spaces: list(spaceOnDisk) }),
   z.object({
     type: z.literal("evidence"),
     batch: z.object({ emitter: word, epoch: count, records: list(record) }),
@@ -257,6 +259,7 @@ const spec = z.object({
   secrets: texts.exactOptional(),
   says: text.exactOptional(),
   readyWithinMs: ms,
+  madeAt: number.exactOptional(),
   gpu: z.literal(false).exactOptional(),
   setup: setup.exactOptional(),
   health: z.object({ path: text.nullable(), everyMs: ms }).exactOptional(),
@@ -325,6 +328,7 @@ const toAgent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("ack-meter"), replica: word, seq: count }),
   z.object({ type: z.literal("ack-evidence"), emitter: word, epoch: count, seq: count }),
   z.object({ type: z.literal("remove-releases"), releases: list(word) }),
+  z.object({ type: z.literal("remove-space"), space: spaceOnDisk }),
   z.object({
     type: z.literal("read-log"),
     read: word,

@@ -40,6 +40,7 @@ export function launcher(
       refuseOnLowDisk(dirname(plan.folder), reserveBytes);
       // A static Space has no process of its own: its shim serves the files.
       if (sandbox === null || plan.release.argv === null) return launch(plan, { ...tools, agentEpoch });
+      await sandbox.spaces.begin({ space: plan.spec.space, madeAt: plan.spec.madeAt ?? null });
       const own = planSandbox(plan, sandbox, () => livesOnFolder(plan, startingOnFolder));
       // The app's own port is the app's, also where the platform listens on the same one: the catch-all takes what goes there.
       const ports = own.ports.filter((port) => port !== plan.release.appPort);

@@ -116,6 +116,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
       random,
     }),
     launcher: launcher({ ...processes, ...(spares && { spares }) }, sandbox && sandbox.node, config.disk.reserveBytes),
+    ...(sandbox && { spaces: sandbox.node.spaces }),
     isolation:
       (sandbox && { ...sandbox.isolation, builds }) ??
       noIsolation(

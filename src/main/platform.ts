@@ -263,6 +263,8 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     onAway: (node) => builds.onBuilderAway(node),
     onBuild: (node, message) => builds.onMessage(node, message),
     onReleases: (node, releases) => retention.onReleases(node, releases),
+    onSpaces: (node, told) => spaces.onKept(node, told),
+    wasDeleted: (space, at) => catalog.spaces.wasDeleted(space, at),
     ingest: (batch, node) => evidence.ingest(batch, node),
     release: (id) => catalog.releases.get(id),
     builder: (build, fence) => builds.holder(build, fence),

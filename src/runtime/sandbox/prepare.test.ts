@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -65,6 +65,51 @@ test("a replica that borrows GPUs may open the nodes of the cards, one without G
       [driver, undefined, undefined],
       "the driver's files go to an image's app alone: others have the machine's own",
     );
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("what a Space keeps is of one life of it: it goes with that, and one that is made again begins with nothing", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "wb-kept-"));
+  try {
+    const spaces = spaceFolders(folder, false);
+    const space = "alice/demo";
+    assert.deepEqual(spaces.all(), []);
+    await spaces.begin({ space, madeAt: 1 });
+    writeFileSync(join(spaces.dataOf(space), "diary"), "first");
+    // A second replica that starts, at once too.
+    await Promise.all([spaces.begin({ space, madeAt: 1 }), spaces.begin({ space, madeAt: 1 })]);
+    assert.equal(readFileSync(join(spaces.dataOf(space), "diary"), "utf8"), "first");
+    assert.deepEqual(spaces.all(), [{ space, madeAt: 1 }]);
+    await spaces.remove({ space, madeAt: 2 });
+    await spaces.remove({ space, madeAt: null });
+    assert.deepEqual(readdirSync(spaces.dataOf(space)), ["diary"]);
+    await Promise.all([spaces.begin({ space, madeAt: 2 }), spaces.begin({ space, madeAt: 2 })]);
+    assert.deepEqual([readdirSync(spaces.dataOf(space)), spaces.all()], [[], [{ space, madeAt: 2 }]]);
+    await Promise.all([spaces.remove({ space, madeAt: 2 }), spaces.begin({ space, madeAt: 3 })]);
+    assert.deepEqual(spaces.all(), [{ space, madeAt: 3 }]);
+    await spaces.remove({ space, madeAt: 3 });
+    await spaces.remove({ space, madeAt: 3 });
+    assert.deepEqual(spaces.all(), []);
+    await spaces.tidy();
+    assert.deepEqual(readdirSync(folder), []);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("what a version kept that did not say of when is taken over by the Space that has its name", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "wb-kept-"));
+  try {
+    const spaces = spaceFolders(folder, false);
+    const kept = { space: "alice/demo", madeAt: null };
+    writeFileSync(join(spaces.dataOf(kept.space), "diary"), "old");
+    await spaces.begin(kept);
+    assert.deepEqual(spaces.all(), [kept]);
+    await spaces.begin({ ...kept, madeAt: 7 });
+    assert.equal(readFileSync(join(spaces.dataOf(kept.space), "diary"), "utf8"), "old");
+    assert.deepEqual(spaces.all(), [{ ...kept, madeAt: 7 }]);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

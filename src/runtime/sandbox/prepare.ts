@@ -11,6 +11,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import type { SpaceOnDisk } from "../../contract/agent.ts";
+import { removeFolder } from "../../record/remove-folder.ts";
 import { layerName } from "../folder.ts";
 import type { DiskLimits, DiskPlan, DriverFile, LaunchPlan, SandboxLimits, SandboxPlan } from "../folder.ts";
 import { cgroupsHere, makeCgroups, noCgroups, type CgroupsHere } from "./cgroups.ts";
@@ -99,6 +101,14 @@ export interface Spaces {
   rangeOf(owner: string): number | null;
   /** Its folder that outlives replicas, made and owned. */
   dataOf(space: string): string;
+  /** Before its folder is asked for: what an earlier Space of that name left goes, where its node was away when that was deleted. */
+  begin(kept: SpaceOnDisk): Promise<void>;
+  /** Spaces that have such a folder. */
+  all(): readonly SpaceOnDisk[];
+  /** Takes the folder of a Space off the disk; not that of one made at another time. */
+  remove(kept: SpaceOnDisk): Promise<void>;
+  /** Removes what a stop left of what was being removed; before anything is. */
+  tidy(): Promise<void>;
   /**
    * Where the file system of a replica's layer is, by the name of its folder: root makes and mounts it by its path, so it lies where
    * nobody else may put something in its place. It is there until the replica has ended.
@@ -111,9 +121,34 @@ export function spaceFolders(folder: string, isRoot: boolean): Spaces {
   const numberOfSpace = numbers(folder, "users.json", uidsMax);
   const numberOfRange = numbers(folder, "ranges.json", rangesMax);
   const uidOf = (space: string): number | null => (isRoot ? firstUid + numberOfSpace(space) : null);
+  const turns = new Map<string, Promise<void>>();
+  /** One after another: of two replicas that start at once the second finds the first one's folder. */
+  const inTurn = async (space: string, work: (kept: string) => Promise<void>): Promise<void> => {
+    const turn = (turns.get(space) ?? Promise.resolve()).then(() => work(join(folder, encodeURIComponent(space))));
+    // How it ended is told to whoever asked for it.
+    const ended = turn.catch(() => undefined).finally(() => turns.get(space) === ended && turns.delete(space));
+    turns.set(space, ended);
+    await turn;
+  };
+  /** It is out of the way at once: what a crash leaves of it belongs to no Space. */
+  const removeWhole = async (kept: string): Promise<void> => {
+    const gone = join(folder, goneName, basename(kept));
+    await removeFolder(gone);
+    mkdirSync(dirname(gone), { recursive: true, mode: 0o700 });
+    renameSync(kept, gone);
+    await removeFolder(gone);
+  };
   return {
     uidOf,
     rangeOf: (owner) => (isRoot ? firstOfRanges + (numberOfRange(owner) - 1) * usersOfImages : null),
+    begin: ({ space, madeAt }) =>
+      inTurn(space, async (kept) => {
+        const before = madeAtOf(kept);
+        if (madeAt === null || before === madeAt) return;
+        if (before !== null) await removeWhole(kept);
+        mkdirSync(kept, { recursive: true, mode: 0o755 });
+        writeMadeAt(kept, madeAt);
+      }),
     dataOf(space) {
       const data = join(folder, encodeURIComponent(space), "data");
       mkdirSync(dirname(data), { recursive: true, mode: 0o755 });
@@ -122,12 +157,43 @@ export function spaceFolders(folder: string, isRoot: boolean): Spaces {
       if (uid !== null) chownSync(data, uid, uid);
       return data;
     },
+    all: () => spacesIn(folder).map((space) => ({ space, madeAt: madeAtOf(join(folder, encodeURIComponent(space))) })),
+    remove: ({ space, madeAt }) =>
+      inTurn(space, async (kept) => {
+        if (existsSync(kept) && madeAtOf(kept) === madeAt) await removeWhole(kept);
+      }),
+    tidy: () => removeFolder(join(folder, goneName)),
     layerOf(replica) {
       const layers = join(folder, layersName);
       mkdirSync(layers, { recursive: true, mode: 0o700 });
       return join(layers, `${basename(replica)}.ext4`);
     },
   };
+}
+
+const madeAtName = "made-at";
+/** Beside the folders of Spaces: what is being removed of them. */
+const goneName = "gone";
+
+/** Null where a version that did not say made it, or where there is none. */
+function madeAtOf(kept: string): number | null {
+  const file = join(kept, madeAtName);
+  const text = existsSync(file) ? readFileSync(file, "utf8").trim() : "";
+  return /^\d{1,15}$/.test(text) ? Number(text) : null;
+}
+
+function writeMadeAt(kept: string, madeAt: number): void {
+  const file = join(kept, madeAtName);
+  writeFileSync(`${file}.new`, `${madeAt}\n`, { mode: 0o600, flush: true });
+  renameSync(`${file}.new`, file);
+}
+
+/** Folders are called by their Spaces' names, as an address writes them: beside them lie files, and what is no Space's. */
+function spacesIn(folder: string): readonly string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && /^[^%]+%2F[^%]+$/.test(entry.name))
+    .map(({ name }) => decodeURIComponent(name));
 }
 
 /** Gives each name a number from 1 to `max`, the same for ever: they are kept in a file of the folder. */
