@@ -1,7 +1,7 @@
 /** What git moves, as transfers: of a push and of a fetch, how far it came, what it brought, and whom it waits for. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { gitWaitsFor } from "./git-waits.ts";
-import { BackendFailure, type Backend } from "./http-backend.ts";
+import type { Backend } from "./http-backend.ts";
 import { GivenPack, SentPush } from "./packets.ts";
 import type { Transfer } from "./transfers.ts";
 
@@ -52,10 +52,6 @@ export function failed(transfer: Transfer, says: string): void {
   transfer.fail(transfer.isForClient ? "transfer/stalled" : "transfer/failed", says);
 }
 
-function gitEnded(exitCode: number | null, said: string): BackendFailure {
-  return new BackendFailure(`git ended with ${exitCode ?? "a signal"}: ${said.trim()}`);
-}
-
 /** The answer to a fetch, counted. Where git does not bring it to its end, so much is told before it is. */
 export async function* given(
   transfer: Transfer,
@@ -75,12 +71,13 @@ export async function* given(
     yield piece;
   }
   const { exitCode, failure, says: said } = await backend.ended;
-  const broken = failure ?? (exitCode === 0 || pack.refusal !== "" ? undefined : gitEnded(exitCode, said));
-  if (broken) {
+  if (failure) {
     // Before the answer is cut off, which looks as if its client had left.
-    failed(transfer, broken.message);
-    throw broken;
+    failed(transfer, failure.message);
+    throw failure;
   }
   if (pack.refusal !== "") transfer.refuse("transfer/git-refused", pack.refusal);
+  // Without a pack it may end so where its client asked for nothing more (`--depth` by the older protocol).
+  else if (exitCode !== 0 && known) failed(transfer, `git ended with ${exitCode ?? "a signal"}: ${said.trim()}`);
   else if (pack.digest !== undefined) transfer.learn({ digest: pack.digest });
 }
