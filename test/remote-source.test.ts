@@ -46,6 +46,7 @@ async function open({ cut = 0, stall = 0, reads = "alice/app" } = {}) {
     callerOf: async (field) =>
       field === "Bearer n2's" ? { node: "n2", reads: (space) => space === reads } : { refused: "identity/bad-token" },
     standing: () => "public",
+    gate: async () => undefined,
     storedAs: ({ id }) => id,
     mayRead: async () => true,
     mayWrite: async () => true,
@@ -58,7 +59,14 @@ async function open({ cut = 0, stall = 0, reads = "alice/app" } = {}) {
     onFailure: (what, error) => assert.fail(`${what}: ${String(error)}`),
   };
   const { transfers } = memoryTransfers();
-  const git = await GitFace.open({ repositories, desk, transfers, clock, random, folder: join(folder, "git") });
+  const git = await GitFace.open({
+    repositories,
+    desk,
+    transfers: memoryTransfers().transfers,
+    transfers, clock,
+    random,
+    folder: join(folder, "git"),
+  });
   const world = await largeWorld();
   const parts = {
     repositories,

@@ -55,6 +55,8 @@ describe("the Xet protocol's server", () => {
         folderOf: (repository) =>
           repository.endsWith("/absent") ? undefined : world.repository(repository.slice("spaces/".length)),
         mayRead: async (_repository, account) => readers.has(account),
+        gate: async (_repository, account) =>
+          account === "gated" ? { status: 403, code: "identity/gated", says: "spaces/alice/app is gated." } : undefined,
         mayWrite: async (_repository, account) => writers.has(account),
         onFailure: (_what, error) => world.failures.push(error),
       },

@@ -7,6 +7,7 @@ import type { Seen } from "../core/spaces/seen.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
 import { durationMs, instant } from "../stdx/time.ts";
 import { Catalog } from "./catalog.ts";
+import { accessRequestsSuite } from "./access-requests.suite.ts";
 import { appsSuite } from "./apps.suite.ts";
 import { auditSuite } from "./audit.suite.ts";
 import { callsSuite } from "./calls.suite.ts";
@@ -440,6 +441,7 @@ export function catalogSuite(name: string, openSql: () => Promise<SqlRunner>, nu
   keptSuite(name, openSql);
   sessionsSuite(name, openSql);
   identitiesSuite(name, openSql);
+  accessRequestsSuite(name, openSql);
   reposSuite(name, openSql);
   largeFilesSuite(name, openSql);
 }

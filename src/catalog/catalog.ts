@@ -5,6 +5,7 @@
  */
 import type { SqlRunner } from "../stdx/sql.ts";
 import type { Clock } from "../stdx/time.ts";
+import { AccessRequests } from "./access-requests.ts";
 import { Accounts } from "./accounts.ts";
 import { Apps } from "./apps.ts";
 import { Audit } from "./audit.ts";
@@ -37,6 +38,7 @@ export class Catalog {
   readonly identities: Identities;
   readonly spaces: Spaces;
   readonly repos: Repos;
+  readonly accessRequests: AccessRequests;
   readonly spaceEvents: SpaceEvents;
   readonly builds: Builds;
   readonly releases: Releases;
@@ -59,6 +61,7 @@ export class Catalog {
     this.identities = new Identities(db, sql, effects);
     this.spaces = new Spaces(db, sql, effects);
     this.repos = new Repos(db, sql, effects);
+    this.accessRequests = new AccessRequests(db, sql, effects);
     this.spaceEvents = new SpaceEvents(db, sql, effects);
     this.builds = new Builds(db, sql, effects);
     this.releases = new Releases(db);

@@ -4,6 +4,7 @@
  */
 import type { SqlRunner } from "../stdx/sql.ts";
 import type { Instant } from "../stdx/time.ts";
+import { droppingAccess } from "./access-requests.ts";
 import { statement, type Database } from "./database.ts";
 import { droppingHolder, holderOf, movingHolder } from "./large-files.ts";
 import { marked } from "./request-keys.ts";
@@ -91,12 +92,13 @@ export class Repos {
     await this.#update(of).set({ changedAt: at, changedBy: by }).execute();
   }
 
-  /** It is gone from now on, and what it brought is not its owner's any more; its folder is listed in {@link removals}. */
+  /** It is gone from now on, what it brought is not its owner's any more, and nobody has access to it; its folder is listed in {@link removals}. */
   async remove({ folder, ...of }: RepoName & Pick<RepoRow, "folder">, at: Instant): Promise<void> {
     await this.#sql.transaction([
       statement(this.#db.deleteFrom("repos").where("folder", "=", folder)),
       statement(this.#db.insertInto("repoRemovals").values({ folder, at })),
       droppingHolder(this.#db, nameHolder(of)),
+      droppingAccess(this.#db, folder),
       ...marked(this.#db, this.#effects),
     ]);
   }
@@ -106,9 +108,10 @@ export class Repos {
     return (await this.#db.selectFrom("repoRemovals").select("folder").execute()).map(({ folder }) => folder);
   }
 
-  /** The folder is off the disk. */
+  /** The folder is off the disk. Who asked for access while it was removed has done so in vain. */
   async removed(folder: string): Promise<void> {
-    await this.#db.deleteFrom("repoRemovals").where("folder", "=", folder).execute();
+    const listed = this.#db.deleteFrom("repoRemovals").where("folder", "=", folder);
+    await this.#sql.transaction([droppingAccess(this.#db, folder), statement(listed)]);
   }
 
   #update({ kind, owner, name }: RepoName) {

@@ -165,6 +165,19 @@ export interface ReposTable {
   changedBy: string;
 }
 
+/** `fields`: JSON, what was filled in. */
+export interface RepoAccessTable {
+  folder: string;
+  account: string;
+  id: string;
+  status: string;
+  askedAt: number;
+  fields: string | null;
+  decidedAt: number | null;
+  decidedBy: string | null;
+  reason: string | null;
+}
+
 /** Folders of repositories that are gone from the catalog, and from the disk soon. */
 export interface RepoRemovalsTable {
   folder: string;
@@ -401,6 +414,7 @@ export interface Schema {
   appKeys: AppKeysTable;
   members: MembersTable;
   repos: ReposTable;
+  repoAccess: RepoAccessTable;
   repoRemovals: RepoRemovalsTable;
   xorbs: XorbsTable;
   xorbHolders: XorbHoldersTable;

@@ -107,6 +107,16 @@ const needs: Readonly<Record<string, Need>> = {
   [`GET ${anyRepo}/auth-check`]: "open",
   [`GET ${anyRepo}/auth-check/write`]: "write",
   [`PUT ${anyRepo}/settings`]: "write",
+  [`GET ${anyRepo}/user-access-request`]: "open",
+  [`POST ${anyRepo}/user-access-request`]: "account",
+  [`DELETE ${anyRepo}/user-access-request`]: "account",
+  [`GET ${anyRepo}/user-access-request/:status{pending|accepted|rejected}`]: "write",
+  [`POST ${anyRepo}/user-access-request/handle`]: "write",
+  [`POST ${anyRepo}/user-access-request/grant`]: "write",
+  "GET /:owner/:name": "open",
+  "GET /datasets/:owner/:name": "open",
+  "POST /:owner/:name/ask-access": "account",
+  "POST /datasets/:owner/:name/ask-access": "account",
   // Of whom the copy is to be is in the body.
   [`POST ${anyRepo}/duplicate`]: "account",
   [`POST ${anyRepo}/preupload/:rev`]: "write",
@@ -196,9 +206,10 @@ const ofSpace = (path: string): boolean => /:owner|builds\/:id/.test(path);
 function lineOf(route: string, build: string): string {
   const isAccount = route.includes("/accounts/") || route.includes("/organizations/");
   return route
-    .replace(/:(kind|rev|branch|path)\{.+?\}(?=\/|$)/g, ":$1")
+    .replace(/:(kind|rev|branch|path|status)\{.+?\}(?=\/|$)/g, ":$1")
     .replace(":kind", "spaces")
     .replace(":rev", "main")
+    .replace(":status", "pending")
     .replace(":path", "folder")
     .replace(":owner", "acme")
     .replace(":name", isAccount ? "acme" : route.includes(":owner") ? "demo" : "n1")

@@ -21,6 +21,7 @@ import { deviceRoute } from "./routes/device.ts";
 import { drainsRoute } from "./routes/drains.ts";
 import { handOverRoute } from "./routes/hand-over.ts";
 import { hostsRoute } from "./routes/hosts.ts";
+import { accessRoute } from "./routes/hub/access.ts";
 import { noRepo } from "./routes/hub/asked-repo.ts";
 import { historyRoute } from "./routes/hub/history.ts";
 import { infoRoute } from "./routes/hub/info.ts";
@@ -94,6 +95,8 @@ const routes: readonly Route[] = [
   explainRoute,
   receiptsRoute,
   visitorKeysRoute,
+  // The last: what is no other page is a model's.
+  accessRoute,
 ];
 
 const problemType = "application/problem+json";

@@ -85,7 +85,7 @@ const state = (server: Server, path: PathParts): unknown => {
 const settings = (server: Server, path: PathParts): unknown => server.spaces.get(spaceOf(path))?.settings;
 const repoSettings = (server: Server, { kind = "", owner = "", name = "" }: PathParts): unknown => {
   const repo = server.hub.repos.find(repoName(kind as RepoKind, owner, name));
-  return repo && { private: repo.private };
+  return repo && { private: repo.private, gated: repo.gated };
 };
 const poolSettings = (server: Server, { name = "" }: PathParts): unknown => server.pool(name);
 const routeOfSpace = (server: Server, path: PathParts): unknown =>
@@ -127,6 +127,19 @@ export const audited: Readonly<Record<string, Audited>> = {
     target: (_path, { kind, fromRepo }) => `${nounOf(kind)}/${word(fromRepo)}`,
   },
   [`PUT ${anyRepo}/settings`]: { action: ofKind("set"), ...ofRepo, was: repoSettings },
+  // What people fill in is for those alone who decide.
+  [`POST ${anyRepo}/user-access-request`]: { action: "access.ask", ...ofRepo, secret: ["fields"] },
+  [`DELETE ${anyRepo}/user-access-request`]: { action: "access.withdraw", ...ofRepo },
+  "POST /:owner/:name/ask-access": {
+    ...{ action: "access.ask", owner: ofRepo.owner },
+    target: (path) => ofRepo.target({ ...path, kind: "models" }),
+  },
+  "POST /datasets/:owner/:name/ask-access": {
+    ...{ action: "access.ask", owner: ofRepo.owner },
+    target: (path) => ofRepo.target({ ...path, kind: "datasets" }),
+  },
+  [`POST ${anyRepo}/user-access-request/handle`]: { action: "access.decide", ...ofRepo },
+  [`POST ${anyRepo}/user-access-request/grant`]: { action: "access.grant", ...ofRepo },
   [`POST ${anyRepo}/duplicate`]: { action: ofKind("duplicate"), ...ofRepo, secret: ["secrets", "variables"] },
   [`POST ${anyRepo}/commit/:rev`]: { action: ofKind("commit"), ...ofRepo },
   [`POST ${anyRepo}/branch/:branch{.+}`]: { action: "branch.create", ...ofRepo },

@@ -31,6 +31,7 @@ import { Engine } from "./engine.ts";
 import { Domains } from "./domains.ts";
 import { Environments } from "./environments.ts";
 import { Fitting } from "./fitting.ts";
+import { Gates } from "./gates.ts";
 import { Hardware } from "./hardware.ts";
 import { HubRepos } from "./hub-repos.ts";
 import type { AppsPayer } from "./quotes.ts";
@@ -155,6 +156,7 @@ export class ControlWorld implements AsyncDisposable {
   readonly retention: Retention;
   readonly repositories: RepositoryStore;
   readonly hubRepos: HubRepos;
+  readonly gates: Gates;
   readonly commits: Commits;
   readonly hardware = new Hardware(() => ({ cores: 2, memoryBytes: 2 ** 30, cards: [card] }));
   readonly sessions: Sessions;
@@ -228,6 +230,7 @@ export class ControlWorld implements AsyncDisposable {
       drawn,
     });
     await world.hubRepos.recover();
+    await world.gates.recover();
     world.calls.restore(await engine.read((state) => [...openCallsOn(state, "n1")]));
     engine.subscribe((record) => world.calls.onRecord(record));
     return world;
@@ -333,6 +336,8 @@ export class ControlWorld implements AsyncDisposable {
       repositories: this.repositories,
       spaces: { get: (id) => this.spaces.get(id), ids: () => this.spaces.ids() },
     });
+    this.gates = new Gates(ports);
+    this.hubRepos.onRemoved((_repository, stored) => this.gates.forget(stored));
     this.builds = new Builds({
       ...ports,
       folder: join(this.folder, "builds"),
@@ -424,6 +429,7 @@ export class ControlWorld implements AsyncDisposable {
       commits: this.commits,
       repositories: this.repositories,
       hubRepos: this.hubRepos,
+      gates: this.gates,
       spaces,
       environments,
       domains,

@@ -44,7 +44,7 @@ export class HubRepos {
   readonly #byKey = new Map<string, RepoRow>();
   readonly #turns = new Turns();
   readonly #watchers: ((repo: RepoName) => void)[] = [];
-  readonly #removalWatchers: ((repository: string) => void)[] = [];
+  readonly #removalWatchers: ((repository: string, stored: string) => void)[] = [];
 
   constructor(ports: HubReposPorts) {
     this.#ports = ports;
@@ -89,8 +89,8 @@ export class HubRepos {
     this.#watchers.push(watcher);
   }
 
-  /** Tells when a repository's folder is off the disk. */
-  onRemoved(watcher: (repository: string) => void): void {
+  /** Tells when a repository's folder is off the disk, and what it was called in the store. */
+  onRemoved(watcher: (repository: string, stored: string) => void): void {
     this.#removalWatchers.push(watcher);
   }
 
@@ -102,7 +102,7 @@ export class HubRepos {
   /** Makes a model's or a dataset's, with its first commit; `fill` puts something else into it. */
   async create(
     name: RepoName,
-    wish: { readonly private: boolean; readonly by: string },
+    wish: { readonly private: boolean; readonly gated?: Gated; readonly by: string },
     fill: (stored: string) => Promise<void> = (stored) => this.#firstCommit(stored, wish.by),
   ): Promise<RepoMade> {
     const { kind, owner } = name;
@@ -122,7 +122,7 @@ export class HubRepos {
       }
       const now = clock.wall();
       const row: RepoRow = {
-        ...{ kind, owner, name: name.name, folder, private: wish.private, gated: "no" },
+        ...{ kind, owner, name: name.name, folder, private: wish.private, gated: wish.gated ?? "no" },
         ...{ createdAt: now, createdBy: wish.by, changedAt: now, changedBy: wish.by },
       };
       if (!(await catalog.repos.create(row))) {
@@ -166,7 +166,7 @@ export class HubRepos {
     );
   }
 
-  async set(name: RepoName, change: { readonly private: boolean }, by: string): Promise<boolean> {
+  async set(name: RepoName, change: Partial<Pick<RepoRow, "private" | "gated">>, by: string): Promise<boolean> {
     return this.inTurn(name, async () => {
       const row = this.#byKey.get(keyOf(name));
       if (row === undefined) return false;
@@ -231,7 +231,7 @@ export class HubRepos {
   async removeFolder(folder: string): Promise<void> {
     const { repositories } = this.#ports;
     await repositories.removeRepository(folder);
-    for (const watcher of this.#removalWatchers) watcher(repositories.repositoryOf(folder));
+    for (const watcher of this.#removalWatchers) watcher(repositories.repositoryOf(folder), folder);
     await this.#ports.catalog.repos.removed(folder);
   }
 
@@ -251,6 +251,11 @@ const nameSays =
 /** Who commits, as git writes it. */
 export function authorOf(account: string): { readonly name: string; readonly email: string } {
   return { name: account, email: `${account}@localhost` };
+}
+
+/** As the Hub writes it. */
+export function gatedWord({ gated }: Pick<HubRepo, "gated">): "auto" | "manual" | false {
+  return gated === "no" ? false : gated;
 }
 
 function ofRow(row: RepoRow): HubRepo {

@@ -1,6 +1,7 @@
 /** What becomes of a push: main's commit is built and followed; what triggers no build says why. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { AuditRow } from "../catalog/audit.ts";
+import type { GateRefusal } from "../hub/gate.ts";
 import type { GitAsked, Standing } from "../hub/git-access.ts";
 import type { GitDesk, Pushed, Pusher, Taken } from "../hub/git-face.ts";
 import type { RefCommand } from "../hub/http-backend.ts";
@@ -41,14 +42,21 @@ export class PushDesk implements GitDesk {
     return found.private ? "private" : "public";
   }
 
+  async gate(repo: RepoName, asked: GitAsked): Promise<GateRefusal | undefined> {
+    const found = this.#server.hub.repos.find(repo);
+    // Nodes read what they build, which is never gated; to others they are nobody.
+    return found && this.#server.gates.refuse(found, "caller" in asked ? asked.caller : null);
+  }
+
   storedAs(repo: RepoName): string | undefined {
     return this.#server.hub.repos.find(repo)?.stored;
   }
 
   async mayRead(repo: RepoName, by: string): Promise<boolean> {
     // A node asked for the files of a build that it was given.
-    if (this.standing(repo) !== "private" || by.startsWith("node ")) return true;
-    return this.#server.mayAccount(by, "read", repo);
+    if (by.startsWith("node ")) return true;
+    const found = this.#server.hub.repos.find(repo);
+    return found === undefined || this.#server.mayReadFiles(by, found);
   }
 
   mayWrite(repo: RepoName, by: string): Promise<boolean> {

@@ -59,7 +59,8 @@ import type { Hardware } from "./hardware.ts";
 import type { NodeTokens } from "./node-tokens.ts";
 import type { Nodes } from "./nodes.ts";
 import { Hub } from "./hub.ts";
-import type { HubRepos } from "./hub-repos.ts";
+import type { Gates } from "./gates.ts";
+import type { HubRepo, HubRepos } from "./hub-repos.ts";
 import { keyOf, type RepoName } from "../hub/repo-name.ts";
 import type { RepositoryStore } from "../hub/repository.ts";
 import { nodeViews } from "./node-views.ts";
@@ -101,6 +102,7 @@ export interface ServerParts {
   readonly commits: Commits;
   readonly repositories: RepositoryStore;
   readonly hubRepos: HubRepos;
+  readonly gates: Gates;
   readonly spaces: Spaces;
   readonly organisations: Organisations;
   readonly environments: Environments;
@@ -160,6 +162,7 @@ export class Server {
   readonly builds: Builds;
   readonly commits: Commits;
   readonly hub: Hub;
+  readonly gates: Gates;
   readonly nodes: Nodes;
   readonly nodeTokens: NodeTokens;
   readonly replicas: Replicas;
@@ -186,6 +189,7 @@ export class Server {
     this.builds = parts.builds;
     this.commits = parts.commits;
     this.hub = new Hub(parts);
+    this.gates = parts.gates;
     this.nodes = parts.nodes;
     this.nodeTokens = parts.nodeTokens;
     this.replicas = parts.replicas;
@@ -216,6 +220,17 @@ export class Server {
   async mayAccount(account: string, right: "read" | "write", repo: RepoName): Promise<boolean> {
     if (this.organisations.may(account, right, { owner: repo.owner, space: keyOf(repo) })) return true;
     return (await this.catalog.accounts.get(account))?.role === "admin";
+  }
+
+  /** Whether the account may know of the repository, and what its files are called. */
+  async mayKnow(account: string, repo: HubRepo): Promise<boolean> {
+    return !repo.private || this.mayAccount(account, "read", repo);
+  }
+
+  /** Whether it gets its files. */
+  async mayReadFiles(account: string, repo: HubRepo): Promise<boolean> {
+    if (!(await this.mayKnow(account, repo))) return false;
+    return repo.gated === "no" || this.gates.has(repo, account) || this.mayAccount(account, "write", repo);
   }
 
   /** How apps are closed off, as the node measured it. */

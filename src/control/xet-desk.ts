@@ -1,4 +1,5 @@
 /** What the Xet protocol's face asks of the platform: repositories by the names that its tokens bear, `models/OWNER/NAME`. */
+import type { GateRefusal } from "../hub/gate.ts";
 import { repoKinds, repoName, type RepoKind, type RepoName } from "../hub/repo-name.ts";
 import type { XetDesk } from "../hub/xet/face.ts";
 import type { HubRepo } from "./hub-repos.ts";
@@ -18,7 +19,14 @@ export class XetRepositories implements XetDesk {
 
   async mayRead(repository: string, account: string): Promise<boolean> {
     const repo = this.#find(repository);
-    return repo !== undefined && (!repo.private || this.#server.mayAccount(account, "read", repo));
+    return repo !== undefined && this.#server.mayReadFiles(account, repo);
+  }
+
+  async gate(repository: string, account: string): Promise<GateRefusal | undefined> {
+    const repo = this.#find(repository);
+    if (repo === undefined || !(await this.#server.mayKnow(account, repo))) return undefined;
+    if (await this.#server.mayReadFiles(account, repo)) return undefined;
+    return this.#server.gates.refuseAccount(repo, account);
   }
 
   async mayWrite(repository: string, account: string): Promise<boolean> {

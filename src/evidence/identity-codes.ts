@@ -122,6 +122,14 @@ export const identityCodes = {
     proxy: "destination_not_found",
     next: "Come as somebody who may: the owner, a member of the organisation, or with a token of theirs that may read the Space.",
   },
+  "identity/gated": {
+    says: "The repository's files are given to those who have access, and whoever asked has none.",
+    owner: "visitor",
+    retry: "never",
+    status: 403,
+    proxy: "http_request_denied",
+    next: "Ask for access on the repository's page, or with `waybill access ask`; what was asked for waits for its owner, `waybill access show`.",
+  },
   "identity/forbidden": {
     says: "This account may not do that.",
     owner: "visitor",

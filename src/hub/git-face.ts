@@ -23,6 +23,7 @@ import {
   type GitPath,
   type Standing,
 } from "./git-access.ts";
+import type { GateRefusal } from "./gate.ts";
 import { runGit, systemGit, type GitProgram } from "./git.ts";
 import {
   Backend,
@@ -72,9 +73,11 @@ export interface GitDesk {
   callerOf(authorization: string | undefined): Promise<GitAsked>;
   /** Without regard to who asks. */
   standing(repo: RepoName): Standing;
+  /** Why who asks gets none of its files, where they may know of it; undefined where they get them. */
+  gate(repo: RepoName, asked: GitAsked): Promise<GateRefusal | undefined>;
   /** What it is called in the {@link RepositoryStore}; undefined where there is no such repository. */
   storedAs(repo: RepoName): string | undefined;
-  /** Whether who asked then (as {@link askedBy} names them; empty: without a token) may read it now. */
+  /** Whether who asked then (as {@link askedBy} names them; empty: without a token) may read its files now. */
   mayRead(repo: RepoName, by: string): Promise<boolean>;
   /** The same of writing. */
   mayWrite(repo: RepoName, by: string): Promise<boolean>;
@@ -201,6 +204,12 @@ export class GitFace implements AsyncDisposable {
     const asked = await desk.callerOf(request.headers.authorization);
     const refused = mayAccess(path, write, asked, desk.standing(path));
     if (refused) return writePlain(response, refused);
+    const gate = write ? undefined : await desk.gate(path, asked);
+    if (gate) {
+      const about = { direction: "download", via: "git", repository: `${path.kind}/${path.id}` } as const;
+      this.#options.transfers.deny(request, response, { ...about, account: askedBy(asked) }, gate);
+      return writePlain(response, gate);
+    }
     if (write && !this.#asksUs)
       return writePlain(response, {
         status: 503,

@@ -10,6 +10,7 @@ import { newId, type RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
 import { addressOf, askedBy, leaving, mayAccess, parseGitPath, plainHeaders, type GitPath } from "./git-access.ts";
 import type { GitDesk } from "./git-face.ts";
+import { gateHeaders } from "./gate.ts";
 import { readTicket, signTicket, ticketSeconds, type LfsTicket } from "./lfs-address.ts";
 import { isLfsOid, type LfsPointer } from "./lfs-pointer.ts";
 import type { LargeFiles } from "./large-files.ts";
@@ -40,7 +41,10 @@ export interface LfsFaceOptions {
   readonly storage: Storage;
   readonly transfers: Transfers;
   readonly xet: Pick<XetService, "key" | "instance">;
-  readonly desk: Pick<GitDesk, "callerOf" | "standing" | "storedAs" | "mayRead" | "mayWrite" | "ensure" | "onFailure">;
+  readonly desk: Pick<
+    GitDesk,
+    "callerOf" | "standing" | "gate" | "storedAs" | "mayRead" | "mayWrite" | "ensure" | "onFailure"
+  >;
   /** Signs the addresses. */
   readonly key: Uint8Array;
   readonly clock: Clock;
@@ -364,11 +368,18 @@ export class LfsFace {
     response: ServerResponse,
     write: boolean,
   ): Promise<Place | undefined> {
-    const { desk, repositories } = this.#options;
+    const { desk, repositories, transfers } = this.#options;
     const asked = await desk.callerOf(request.headers.authorization);
     const refused = mayAccess(path, write, asked, desk.standing(path));
     if (refused) return refuse(response, refused.status, refused.says);
     const by = askedBy(asked) ?? "";
+    const gate = write ? undefined : await desk.gate(path, asked);
+    if (gate) {
+      const about = { direction: "download", via: "git-lfs", repository: `${path.kind}/${path.id}` } as const;
+      transfers.deny(request, response, { ...about, account: askedBy(asked) }, gate);
+      response.setHeader("x-error-code", gateHeaders["x-error-code"]);
+      return refuse(response, gate.status, gate.says);
+    }
     if (write) {
       const made = await desk.ensure(path, by);
       if (!made.ok) return refuse(response, 403, made.says);

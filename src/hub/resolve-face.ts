@@ -35,7 +35,7 @@ export interface ResolveFaceOptions {
   readonly transfers: Transfers;
   /** Of the store of xorbs, as its addresses have it. */
   readonly instance: string;
-  readonly desk: Pick<GitDesk, "callerOf" | "standing" | "storedAs" | "onFailure">;
+  readonly desk: Pick<GitDesk, "callerOf" | "standing" | "gate" | "storedAs" | "onFailure">;
   readonly random: RandomBytes;
   readonly limits?: Partial<ResolveFaceLimits>;
 }
@@ -59,7 +59,7 @@ interface FileAddress {
 /** A no that the Hub's clients understand (their `X-Error-Code`). */
 interface Refusal {
   readonly status: number;
-  readonly code?: "RepoNotFound" | "RevisionNotFound" | "EntryNotFound";
+  readonly code?: "RepoNotFound" | "RevisionNotFound" | "EntryNotFound" | "GatedRepo";
   readonly says: string;
   /** The commit in which the file is not. */
   readonly commit?: string;
@@ -135,12 +135,16 @@ export class ResolveFace {
     if ("refused" in asked) return refuse(response, { status: 401, says: badToken });
     const no = mayAccess(address.repo, false, asked, desk.standing(address.repo));
     if (no) return refuse(response, noRepo(address.repo));
-    const left = leaving(response);
     const account = askedBy(asked);
     const { kind, id } = address.repo;
-    const transfer = transfers.begin(request, response, {
-      ...{ direction: "download", via: "http", repository: `${kind}/${id}`, account, pace: this.#limits.pace },
-    });
+    const about = { direction: "download", via: "http", repository: `${kind}/${id}`, account } as const;
+    const gate = await desk.gate(address.repo, asked);
+    if (gate) {
+      transfers.deny(request, response, about, gate);
+      return refuse(response, { ...gate, code: "GatedRepo" });
+    }
+    const left = leaving(response);
+    const transfer = transfers.begin(request, response, { ...about, pace: this.#limits.pace });
     await transfer.during(async () => {
       using slot = await this.#places.take({ account, address: addressOf(request) }, left);
       if (left.aborted) return;

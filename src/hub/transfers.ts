@@ -9,13 +9,14 @@ import type { Emitter, Facts, Hop } from "../evidence/entry.ts";
 import type { transferCodes } from "../evidence/transfer-codes.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import type { Clock, Instant } from "../stdx/time.ts";
+import type { GateRefusal } from "./gate.ts";
 import { addressOf } from "./git-access.ts";
-import { keepPace, waitsForClient, type PaceLimits, type Quiet } from "./pace.ts";
+import { keepPace, paceLimits, waitsForClient, type PaceLimits, type Quiet } from "./pace.ts";
 
 /** Most are over by then, and are one packed record. */
 const tellsAfterMs = 2_000;
 
-type TransferCode = keyof typeof transferCodes;
+type TransferCode = keyof typeof transferCodes | GateRefusal["code"];
 
 export interface TransfersOptions {
   readonly emitter: Pick<Emitter, "write" | "pack">;
@@ -105,6 +106,16 @@ export class Transfers {
     response.setHeader("x-waybill-id", this.#options.count({ code, host, address, sample: codeRow(code).says }));
   }
 
+  /** Somebody who may know of the repository gets none of its files; told before it is answered. */
+  deny(
+    request: IncomingMessage,
+    response: ServerResponse,
+    about: Omit<TransferAbout, "pace">,
+    { code, says }: Pick<GateRefusal, "code" | "says">,
+  ): void {
+    new Transfer(this.#options, this.#broken, request, response, { ...about, pace: paceLimits }, false).refuse(code, says);
+  }
+
   /** Its id is the answer's `X-Waybill-Id` from here on. What ends the exchange ends it. */
   begin(request: IncomingMessage, response: ServerResponse, about: TransferAbout): Transfer {
     return new Transfer(this.#options, this.#broken, request, response, about);
@@ -136,12 +147,14 @@ export class Transfer {
   #isTold = false;
   #isOver = false;
 
+  /** `isLetIn`: whether its client gets what it asks for, if it is there. */
   constructor(
     options: TransfersOptions,
     broken: BrokenOff,
     request: IncomingMessage,
     response: ServerResponse,
     about: TransferAbout,
+    isLetIn = true,
   ) {
     this.id = newId("tr", options.random);
     this.#broken = broken;
@@ -154,7 +167,7 @@ export class Transfer {
     this.#begunAt = options.clock.monotonic();
     response.setHeader("x-waybill-id", this.id);
     response.once("close", () => this.#closed());
-    this.#pass("transfer.negotiate");
+    if (isLetIn) this.#pass("transfer.negotiate");
   }
 
   /** It is known what is to be moved, and that it may be. */

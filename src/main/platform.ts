@@ -26,6 +26,7 @@ import { Hardware } from "../control/hardware.ts";
 import { NodeTokens } from "../control/node-tokens.ts";
 import { Nodes } from "../control/nodes.ts";
 import { Organisations } from "../control/organisations.ts";
+import { Gates } from "../control/gates.ts";
 import { HubRepos } from "../control/hub-repos.ts";
 import { openHubFaces } from "./hub-faces.ts";
 import { openLargeFiles } from "./large-files.ts";
@@ -203,8 +204,13 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     ...{ catalog, repositories, clock, random },
     spaces: { get: (id) => spaces.get(id), ids: () => spaces.ids() },
   });
-  hubRepos.onRemoved((repository) => large.lfs.forget(repository));
+  const gates = new Gates({ catalog, clock, random });
+  hubRepos.onRemoved((repository, stored) => {
+    large.lfs.forget(repository);
+    gates.forget(stored);
+  });
   await hubRepos.recover();
+  await gates.recover();
 
   const replicas = new Replicas();
   const fitting = new Fitting(catalog.releases);
@@ -468,6 +474,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     }),
     repositories,
     hubRepos,
+    gates,
     spaces,
     environments,
     domains,

@@ -56,6 +56,7 @@ export async function gitFaceWorld(
             },
     }),
     standing: () => "public",
+    gate: async () => undefined,
     storedAs: ({ id }) => id,
     mayRead: async () => true,
     mayWrite: async () => true,

@@ -56,6 +56,7 @@ export async function lfsWorld(limits: Partial<LfsFaceLimits> = {}, room: Partia
         return { caller: account === undefined ? null : { account, admin: true, via, may, grants: may } };
       },
       standing: () => "public",
+      gate: async () => undefined,
       storedAs: ({ id }) => id,
       mayRead: async () => true,
       mayWrite: async () => true,

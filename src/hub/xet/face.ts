@@ -8,6 +8,7 @@ import { readBody } from "../../http/index.ts";
 import { visitorOf } from "../../http/visitor.ts";
 import { newId, type RandomBytes } from "../../stdx/ids.ts";
 import type { Clock } from "../../stdx/time.ts";
+import { gateHeaders, type GateRefusal } from "../gate.ts";
 import { addressOf, leaving, plainHeaders } from "../git-access.ts";
 import { paceLimits, type PaceLimits } from "../pace.ts";
 import type { Transfer, Transfers } from "../transfers.ts";
@@ -32,8 +33,10 @@ export interface XetFaceLimits {
 export interface XetDesk {
   /** Its folder; undefined where it is not there. */
   folderOf(repository: string): string | undefined;
-  /** Whether the account may read it now; empty: one without an account. */
+  /** Whether the account may read its files now; empty: one without an account. */
   mayRead(repository: string, account: string): Promise<boolean>;
+  /** Why it gets none of them, where it may know of the repository; undefined elsewhere. */
+  gate(repository: string, account: string): Promise<GateRefusal | undefined>;
   /** The same of writing. */
   mayWrite(repository: string, account: string): Promise<boolean>;
   onFailure(what: string, error: unknown): void;
@@ -227,7 +230,16 @@ export class XetFace {
     const { store, key, clock } = this.#options;
     const token = this.#token(asked, "read");
     if (token === undefined) return;
-    const folder = await this.#readable(token.repository, token.account);
+    const { repository, account } = token;
+    const gate = await this.#options.desk.gate(repository, account);
+    if (gate) {
+      const about = { direction: "download", via: "xet", repository, account: account || null } as const;
+      this.#options.transfers.deny(request, response, about, gate);
+      response.setHeader("x-error-code", gateHeaders["x-error-code"]);
+      // Whoever holds a token of this protocol was known when it was given.
+      return refuse(response, 403, gate.says);
+    }
+    const folder = await this.#readable(repository, account);
     const source = folder === undefined ? undefined : await sourceOf(store, folder, file);
     if (source === undefined) return refuse(response, 404, `${token.repository} has no file ${file}.`);
     const [range] = readRanges(request.headers.range, source.bytes) ?? [{ from: 0, to: source.bytes }];

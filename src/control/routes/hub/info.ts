@@ -7,7 +7,7 @@ import { iso } from "../../../stdx/time.ts";
 import type { ApiContext, Route } from "../../api.ts";
 import { isInside, mayKnow } from "../../api.ts";
 import type { Card } from "../../hub-cards.ts";
-import type { HubRepo } from "../../hub-repos.ts";
+import { gatedWord, type HubRepo } from "../../hub-repos.ts";
 import type { Server } from "../../server.ts";
 import { anyRepo, noRevision, readableRepo, refuseWish } from "./asked-repo.ts";
 import { isSet, nextPage, pageOf } from "./pages.ts";
@@ -79,10 +79,12 @@ export async function listRepos(c: ApiContext, server: Server, kind: HubRepo["ki
   if (by === undefined)
     return refuseWish(c, `Nothing can be sorted by "${sort}"; write one of ${Object.keys(orders).join(", ")}.`);
   const sign = c.req.query("direction") === "1" ? 1 : -1;
+  const gated = c.req.query("gated");
   const [author, search] = [c.req.query("author"), c.req.query("search")?.toLowerCase()];
   const found = server.hub.repos
     .list(kind)
     .filter((repo) => author === undefined || repo.owner === author)
+    .filter((repo) => gated === undefined || isSet(gated) === (repo.gated !== "no"))
     .filter((repo) => search === undefined || repo.id.toLowerCase().includes(search))
     .filter((repo) => !repo.private || mayKnow(c, repo.owner, "read", repo.key))
     .toSorted((a, b) => sign * (by(a) - by(b)) || b.changedAt - a.changedAt || (a.id < b.id ? -1 : 1));
@@ -125,7 +127,7 @@ function summaryOf(repo: HubRepo, { sha, data, tags }: Card): Readonly<Record<st
       author: repo.owner,
       sha,
       private: repo.private,
-      gated: repo.gated === "no" ? false : repo.gated,
+      gated: gatedWord(repo),
       disabled: false,
     },
     ...{ likes: 0, downloads: 0, trendingScore: 0, tags },

@@ -7,9 +7,11 @@ import { parseFrontMatter } from "../../../build/front-matter.ts";
 import type { Route } from "../../api.ts";
 import { mayKnow, notFor, problemResponse } from "../../api.ts";
 import { problemOf } from "../../../http/index.ts";
-import { cardProblems } from "../../hub-cards.ts";
+import { gateFormOf } from "../../gate-form.ts";
+import { cardOf, cardProblems } from "../../hub-cards.ts";
 import { jsonBody } from "../../json-body.ts";
 import { anyRepo, readableRepo, writableRepo } from "./asked-repo.ts";
+import { noFiles } from "./gate.ts";
 
 const foundMost = 50;
 const page = z.object({
@@ -21,8 +23,7 @@ export const moreRoute: Route = (api, server) => {
   api.post("/api/validate-yaml", async (c) => {
     const asked = await jsonBody(c, page);
     if (asked instanceof Response) return asked;
-    const found =
-      asked.repoType === "space" ? ofSpace(asked.content) : { problems: cardProblems(asked.content), warnings: [] };
+    const found = asked.repoType === "space" ? ofSpace(asked.content) : ofCard(asked.content);
     const messages = (list: readonly string[]): readonly object[] => list.map((message) => ({ message }));
     const answer = { errors: messages(found.problems), warnings: messages(found.warnings) };
     if (found.problems.length === 0) return c.json(answer);
@@ -32,9 +33,10 @@ export const moreRoute: Route = (api, server) => {
     return new Response(JSON.stringify({ ...problem, error: detail, ...answer }), { status: 400, headers });
   });
 
-  api.get(`${anyRepo}/auth-check`, (c) => {
+  api.get(`${anyRepo}/auth-check`, async (c) => {
     const repo = readableRepo(c, server);
-    return repo instanceof Response ? repo : c.json({});
+    if (repo instanceof Response) return repo;
+    return (await noFiles(c, server, repo)) ?? c.json({});
   });
   // Not by its method: it asks whether one may write.
   api.get(`${anyRepo}/auth-check/write`, (c) => {
@@ -63,6 +65,12 @@ export const moreRoute: Route = (api, server) => {
     return c.json(found);
   });
 };
+
+/** A form that cannot be asked is no fault of what the page is for; but nobody gets access by it. */
+function ofCard(content: string): { readonly problems: readonly string[]; readonly warnings: readonly string[] } {
+  const form = gateFormOf(cardOf(content));
+  return { problems: cardProblems(content), warnings: form.ok ? [] : form.problems };
+}
 
 function ofSpace(content: string): { readonly problems: readonly string[]; readonly warnings: readonly string[] } {
   const front = parseFrontMatter(content);

@@ -3,6 +3,7 @@
  * `/api/{models,datasets,spaces}/OWNER/NAME`), `GET /api/settings/repositories`: repositories as a whole, in the Hub's form.
  */
 import { z } from "zod";
+import type { Gated } from "../../../catalog/repos.ts";
 import type { CreatedRepo } from "../../../contract/hub.ts";
 import { problemOf } from "../../../http/index.ts";
 import { keyOf, pathOf, repoName, repoNouns, type RepoKind, type RepoName } from "../../../hub/repo-name.ts";
@@ -11,13 +12,14 @@ import type { ApiContext, Route } from "../../api.ts";
 import { originOf, ownerOf, problemResponse, refuse, refuseAs, signedIn } from "../../api.ts";
 import { noteChange } from "../../auditing.ts";
 import type { Caller } from "../../caller.ts";
-import type { HubRepo } from "../../hub-repos.ts";
+import { gatedWord, type HubRepo } from "../../hub-repos.ts";
 import { parsedCommit } from "../../commits.ts";
 import { jsonBody } from "../../json-body.ts";
 import { builtBranch } from "../../no-build.ts";
 import type { Server } from "../../server.ts";
 import { actorOf, isRefused, sleepAfter } from "../space-states.ts";
 import { anyRepo, noRepo, readableRepo, refuseWish, writableRepo } from "./asked-repo.ts";
+import { noFiles } from "./gate.ts";
 import { commitTo } from "./upload.ts";
 
 const seen = {
@@ -58,7 +60,7 @@ const deleteWish = z.object({ name: z.string().max(200), organization: z.string(
 const moveWish = z.object({ fromRepo: z.string().max(300), toRepo: z.string().max(300), type: kindWord });
 const change = z.strictObject({
   ...seen,
-  gated: z.literal(false, "access requests are not kept here: leave it out").nullish(),
+  gated: z.union([z.literal(false), z.enum(["auto", "manual"])], "write auto, manual or false").nullish(),
 });
 const duplicateWish = z.object({ ...seen, ...spaceWish, repository: z.string().max(300) });
 
@@ -135,15 +137,22 @@ export const hubReposRoute: Route = (api, server) => {
     if (asked instanceof Response) return asked;
     const { repo, caller } = named;
     const wished = isPrivate(asked);
-    if (wished !== undefined && !server.effects.made) {
-      noteChange(c, { private: wished });
-      if (repo.kind === "spaces") {
+    const gated: Gated | undefined = asked.gated === false ? "no" : (asked.gated ?? undefined);
+    if (repo.kind === "spaces" && gated !== undefined && gated !== "no")
+      return refuseWish(c, "A Space is not gated: make it private. What it loads can be a model that is gated.");
+    const set = { ...(wished !== undefined && { private: wished }), ...(gated !== undefined && { gated }) };
+    if (Object.keys(set).length > 0 && !server.effects.made) {
+      noteChange(c, set);
+      if (repo.kind !== "spaces") {
+        if (!(await server.hub.repos.set(repo, set, caller.account))) return noRepo(c, repo);
+      } else if (wished !== undefined) {
         const changed = await server.spaces.set(repo.id, { private: wished }, actorOf(caller));
         if (changed !== undefined && isRefused(changed)) return refuse(c, changed.code, { detail: changed.says });
-      } else if (!(await server.hub.repos.set(repo, { private: wished }, caller.account))) return noRepo(c, repo);
+      }
     }
-    const shown = server.hub.repos.find(repo)?.private === true;
-    return c.json({ private: shown, visibility: shown ? "private" : "public", gated: false });
+    const now = server.hub.repos.find(repo) ?? repo;
+    const visibility = now.private ? "private" : "public";
+    return c.json({ private: now.private, visibility, gated: gatedWord(now) });
   });
 
   api.post(`${anyRepo}/duplicate`, async (c) => {
@@ -151,6 +160,9 @@ export const hubReposRoute: Route = (api, server) => {
     if (caller instanceof Response) return caller;
     const from = readableRepo(c, server);
     if (from instanceof Response) return from;
+    // Whoever may not have its files does not get them as another's.
+    const gated = await noFiles(c, server, from);
+    if (gated) return gated;
     const asked = await jsonBody(c, duplicateWish);
     if (asked instanceof Response) return asked;
     const to = namedBy(
@@ -163,8 +175,8 @@ export const hubReposRoute: Route = (api, server) => {
     noteChange(c, { target: to.id });
     const there = server.hub.repos.find(to);
     if (there) return server.effects.made ? made(c, to) : thereAlready(c, there);
-    // What only some may read is not made public by a copy that nobody asked to be public.
-    const wish = { private: isPrivate(asked) ?? from.private, by: by.account };
+    // What only some may read is not made public by a copy that nobody asked to be public; and who asked for it asks the copy's owner.
+    const wish = { private: isPrivate(asked) ?? from.private, gated: from.gated, by: by.account };
     const { store } = server.hub;
     if (to.kind !== "spaces") {
       const done = await server.hub.repos.create(

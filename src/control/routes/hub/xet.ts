@@ -8,14 +8,17 @@ import { notFor, originOf, refuse, type ApiContext, type Route } from "../../api
 import type { Server } from "../../server.ts";
 import { holderOf } from "../../../catalog/large-files.ts";
 import { anyRepo, readableRepo, writableRepo } from "./asked-repo.ts";
+import { noFiles } from "./gate.ts";
 import { noRoomFor } from "./room.ts";
 
 export const xetRoute: Route = (api, server) => {
   const { hub } = server;
 
-  api.get(`${anyRepo}/xet-read-token/:revision{.+}`, (c) => {
+  api.get(`${anyRepo}/xet-read-token/:revision{.+}`, async (c) => {
     const repo = readableRepo(c, server);
     if (repo instanceof Response) return repo;
+    const gated = await noFiles(c, server, repo);
+    if (gated) return gated;
     const { owner } = repo;
     const account = c.get("caller")?.account ?? "";
     return given(c, server, { right: "read", repository: holderOf(repo), owner, account, whole: false });
