@@ -66,6 +66,7 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   node: () => import("./commands/node.ts"),
   ca: () => import("./commands/ca.ts"),
   hub: () => import("./commands/hub.ts"),
+  access: () => import("./commands/access.ts"),
   backup: () => import("./commands/backup.ts"),
   restore: () => import("./commands/restore.ts"),
   journal: () => import("./commands/journal.ts"),

@@ -3,6 +3,7 @@
  * is sent with an `Idempotency-Key`, so that it can be sent again where the answer did not arrive.
  */
 import { setTimeout as delay } from "node:timers/promises";
+import type { AccessRequestView, AccessStanding, HandleAccess, OwnAccess } from "../contract/access.ts";
 import type { BudgetView, GiveAllowance, RevokeAllowance } from "../contract/allowances.ts";
 import type {
   BackupJobView,
@@ -79,6 +80,8 @@ export interface SigningKey {
   readonly kid: string;
 }
 
+/** Access requests of one answer. */
+const accessPage = 1_000;
 /** A commit carries a whole folder, perhaps over a slow line. */
 const commitWithinMs = 300_000;
 /** What the server waits for workers that say nothing, three times, and as long as for any other answer. */
@@ -241,6 +244,50 @@ export class WaybillClient {
       undefined,
       asking,
     );
+  }
+
+  /** Whether the caller has access to a gated repository (`models/alice/tiny`), and what is asked of them. */
+  async ownAccess(repository: string, asking: Asking = {}): Promise<OwnAccess> {
+    return await this.#http.get(accessPath(repository), {}, asking);
+  }
+
+  async askAccess(
+    repository: string,
+    fields: Readonly<Record<string, string | boolean>>,
+    asking: Asking = {},
+  ): Promise<OwnAccess> {
+    return await this.#http.send("POST", accessPath(repository), { fields }, asking);
+  }
+
+  async withdrawAccess(repository: string, asking: Asking = {}): Promise<OwnAccess> {
+    return await this.#http.send("DELETE", accessPath(repository), undefined, asking);
+  }
+
+  /** All of one state, oldest first. For who may write to the repository, as what follows. */
+  async accessRequests(
+    repository: string,
+    status: AccessStanding,
+    asking: Asking = {},
+  ): Promise<readonly AccessRequestView[]> {
+    const all: AccessRequestView[] = [];
+    for (;;) {
+      const query = { cursor: String(all.length), limit: String(accessPage) };
+      const page: readonly AccessRequestView[] = await this.#http.get(
+        `${accessPath(repository)}/${status}`,
+        query,
+        asking,
+      );
+      all.push(...page);
+      if (page.length < accessPage) return all;
+    }
+  }
+
+  async handleAccess(repository: string, body: HandleAccess, asking: Asking = {}): Promise<AccessRequestView> {
+    return await this.#http.send("POST", `${accessPath(repository)}/handle`, body, asking);
+  }
+
+  async grantAccess(repository: string, user: string, asking: Asking = {}): Promise<AccessRequestView> {
+    return await this.#http.send("POST", `${accessPath(repository)}/grant`, { user }, asking);
   }
 
   /** Makes the token by which an agent joins as this node; the one before it holds no longer. */
@@ -620,6 +667,10 @@ export class WaybillClient {
       throw this.#http.unanswered(error, options.signal, "closed the stream before its end");
     }
   }
+}
+
+function accessPath(repository: string): string {
+  return `/api/${pathOf(repository)}/user-access-request`;
 }
 
 function backupStalls({ folder, step, bytes }: BackupJobView): WaitOver {
