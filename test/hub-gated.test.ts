@@ -10,6 +10,7 @@ import { Platform, until, type Account } from "./support/platform.ts";
 const large = Buffer.concat([Buffer.alloc(1), randomBytes(1 << 20)]);
 const oid = createHash("sha256").update(large).digest("hex");
 const name = "alice/gated";
+const packs = { "content-type": "application/x-git-upload-pack-request" };
 
 interface Way {
   readonly status: number;
@@ -60,7 +61,7 @@ describe("the files of a gated model", () => {
   const headersOf = (token: string | null): Record<string, string> =>
     token === null ? {} : { authorization: `Bearer ${token}` };
   const fetched = async (path: string, token: string | null, init: RequestInit = {}): Promise<Way> =>
-    wayOf(await fetch(`${up.url}${path}`, { ...init, headers: headersOf(token) }));
+    wayOf(await fetch(`${up.url}${path}`, { ...init, headers: { ...init.headers, ...headersOf(token) } }));
   const batch = async (token: string | null): Promise<Response> =>
     fetch(`${up.url}/${name}.git/info/lfs/objects/batch`, {
       method: "POST",
@@ -83,7 +84,10 @@ describe("the files of a gated model", () => {
       }
     found.set("another revision", await fetched(`/${name}/resolve/none/config.json`, token));
     found.set("git", await fetched(`/${name}.git/info/refs?service=git-upload-pack`, token));
-    found.set("a pack", await fetched(`/${name}/git-upload-pack`, token, { method: "POST", body: "0000" }));
+    found.set(
+      "a pack",
+      await fetched(`/${name}/git-upload-pack`, token, { method: "POST", body: "0000", headers: packs }),
+    );
     found.set("git-lfs", await wayOf(await batch(token)));
     found.set("xet", await fetched(`/api/models/${name}/xet-read-token/main`, token));
     return found;

@@ -62,8 +62,8 @@ async function open({ cut = 0, stall = 0, reads = "alice/app" } = {}) {
   const git = await GitFace.open({
     repositories,
     desk,
-    transfers: memoryTransfers().transfers,
-    transfers, clock,
+    transfers,
+    clock,
     random,
     folder: join(folder, "git"),
   });

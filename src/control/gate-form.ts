@@ -6,10 +6,12 @@ import type { Card } from "./hub-cards.ts";
 export type Answers = Readonly<Record<string, string | boolean>>;
 
 /** A longer form is filled in by nobody. */
-export const fieldsMax = 50;
-export const fieldNameMax = 200;
-export const optionsMax = 300;
+const fieldsMax = 50;
+const fieldNameMax = 200;
+const optionsMax = 300;
 export const answerMax = 1_000;
+/** Of one request, as it is kept: a few pages. */
+const answersMaxBytes = 16 << 10;
 const promptMax = 20_000;
 const wordsMax = 1_000;
 /** The Hub's own words of types. */
@@ -17,7 +19,7 @@ const types = ["text", "checkbox", "date_picker", "country"] as const;
 /** The Hub fills it in by the caller's address; here nothing knows where an address is. */
 const unasked = "ip_location";
 
-export type GateFormRead =
+type GateFormRead =
   | { readonly ok: true; readonly form: GateForm }
   | { readonly ok: false; readonly problems: readonly string[] };
 
@@ -96,7 +98,10 @@ export function answersTo(
   }
   const asked = new Set(fields.map(({ name }) => name));
   for (const name of Object.keys(given)) if (!asked.has(name)) problems.push(`${name.slice(0, 80)}: this is not asked`);
-  return problems.length === 0 ? { ok: true, answers: Object.fromEntries(answers) } : { ok: false, problems };
+  const whole = Object.fromEntries(answers);
+  if (Buffer.byteLength(JSON.stringify(whole)) > answersMaxBytes)
+    problems.push(`all answers together have at most ${answersMaxBytes} bytes`);
+  return problems.length === 0 ? { ok: true, answers: whole } : { ok: false, problems };
 }
 
 function answerTo(field: GateField, value: unknown): { readonly is: string | boolean } | { readonly wrong: string } {

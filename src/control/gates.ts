@@ -30,7 +30,7 @@ export interface GatesPorts {
 export type AccessDone = { readonly ok: true; readonly row: AccessRow } | Refused;
 
 /** Of one repository. So many people have accounts on no platform of this kind; more would be made by a program. */
-export const requestsMax = 50_000;
+const requestsMax = 50_000;
 
 export class Gates {
   readonly #ports: GatesPorts;

@@ -357,6 +357,19 @@ extra_gated_fields:
     assert.deepEqual(entry.fields, right);
   });
 
+  test("is answered within bounds, field by field and all together", async () => {
+    const names = Array.from({ length: 50 }, (_, n) => `f${n}`);
+    await using hub = await gated(
+      "auto",
+      `---\nextra_gated_fields:\n${names.map((name) => `  ${name}: text`).join("\n")}\n---\n`,
+    );
+    const asked = async (letters: number) => {
+      const fields = Object.fromEntries(names.map((name) => [name, "x".repeat(letters)]));
+      return (await hub.ask(`POST ${ask}`, { fields }, "bob")).status;
+    };
+    assert.deepEqual([await asked(330), await asked(300)], [400, 200]);
+  });
+
   test("in a way that nobody can answer lets nobody in, and is told to its owner when it is written", async () => {
     const forms = [
       "extra_gated_fields: text",

@@ -9,14 +9,14 @@ const statuses: readonly AccessStanding[] = ["pending", "accepted", "rejected"];
 const repository = "OWNER/NAME of a model, datasets/OWNER/NAME of a dataset";
 
 /** As the API's path has it: `models/alice/tiny`. */
-export function parseRepository(text: string): string {
+function parseRepository(text: string): string {
   const [, kind = "models", id = ""] = /^(?:(models|datasets)\/)?([^/\s]+\/[^/\s]+)$/.exec(text) ?? [];
   if (id === "") throw new InvalidArgumentError(`write ${repository}.`);
   return `${kind}/${id}`;
 }
 
 /** `Company=Example & Co` after those that were given before; what has no `=` is agreed to. */
-export function parseField(
+function parseField(
   text: string,
   before: Readonly<Record<string, string | boolean>> = {},
 ): Readonly<Record<string, string | boolean>> {

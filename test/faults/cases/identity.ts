@@ -1,6 +1,6 @@
 /** Who somebody claims to be, and is not. */
 import { FaultyLibc } from "../../support/faulty-libc.ts";
-import { Platform, until, visit } from "../../support/platform.ts";
+import { Platform, until, visit, type Account } from "../../support/platform.ts";
 import { seen } from "../answers.ts";
 import { proved, type FaultCase, type Injected } from "../case.ts";
 
@@ -85,6 +85,25 @@ export const identityCases: readonly FaultCase[] = [
         return items.find(({ account, status }) => account === crowd.name && status === 404);
       });
       return { id: refused.id };
+    },
+  },
+  {
+    code: "identity/gated",
+    how: "somebody without access fetches a file of a gated model",
+    on: "main",
+    certainty: proved,
+    twice: true,
+    async inject({ up, alice, crowd }) {
+      const ask = (method: string, path: string, { token }: Account, body?: object): Promise<Response> =>
+        fetch(`${up.url}${path}`, {
+          method,
+          headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+          ...(body && { body: JSON.stringify(body) }),
+        });
+      await ask("POST", "/api/repos/create", alice, { name: "gated" });
+      await ask("PUT", "/api/models/alice/gated/settings", alice, { gated: "manual" });
+      const { status, headers } = await ask("GET", "/alice/gated/resolve/main/.gitattributes", crowd);
+      return seen({ work: headers.get("x-waybill-id") ?? "", status }, 403);
     },
   },
   {

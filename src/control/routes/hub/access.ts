@@ -26,6 +26,8 @@ import { anyRepo, readableRepo, refuseWish, writableRepo } from "./asked-repo.ts
 import { nextPage, pageOf } from "./pages.ts";
 
 const listMost = 1_000;
+/** What is kept of a form (gate-form.ts) in percent signs, and its fields' names. */
+const formMaxBytes = 64 << 10;
 /** As the Hub's clients document it. */
 const reasonMax = 200;
 const accountName = z.string().min(1).max(64);
@@ -108,7 +110,7 @@ export const accessRoute: Route = (api, server) => {
       if (caller instanceof Response) return caller;
       const repo = pageRepo(c, server, kind);
       if (repo === undefined) return next();
-      const fields = await formFields(c);
+      const fields = await formFields(c, formMaxBytes);
       if (fields instanceof Response) return fields;
       const done = notGated(repo) ?? (await ask(server, repo, caller, fields));
       if (!prefersHtml(c.req.header("accept")))
