@@ -24,7 +24,15 @@ import type { SqliteJournal } from "../src/journal/index.ts";
 import { compact } from "../src/main/compact.ts";
 import { instant } from "../src/stdx/time.ts";
 import type { Clock, Instant } from "../src/stdx/time.ts";
-import { balancesOf, callsIn, hubIn, identityIn, keptJournals, keptXet } from "../test/support/kept-journals.ts";
+import {
+  balancesOf,
+  callsIn,
+  hubIn,
+  identityIn,
+  keptFolder,
+  keptJournals,
+  keptXet,
+} from "../test/support/kept-journals.ts";
 import type { KeptJournal } from "../test/support/kept-journals.ts";
 
 /** Of each kind of event, and of calls that were settled: a few hundred kilobytes, which stay in the repository for ever. */
@@ -129,20 +137,24 @@ async function keepCatalog(journal: SqliteJournal, it: Ledger): Promise<Rows> {
   return { catalog: await callsIn(catalog), identity: await identityIn(catalog), hub: await hubIn(catalog) };
 }
 
-/** A model with a file that came by Xet, one that git-lfs brought, a repository that was given up, and a limit. */
-async function keepHub({ repos, largeFiles }: Catalog, now: Instant): Promise<void> {
+/** A gated model for which somebody has asked, with a file that came by Xet and one that git-lfs brought; a repository that was given up; a limit. */
+async function keepHub({ repos, largeFiles, accessRequests }: Catalog, now: Instant): Promise<void> {
   const made = { createdAt: now, createdBy: "alice", changedAt: now, changedBy: "alice" };
   const tiny = {
     kind: "models",
     owner: "alice",
     name: "Tiny",
-    folder: "models/m_1",
+    folder: keptFolder,
     private: true,
-    gated: "no",
+    gated: "manual",
   } as const;
-  await repos.begin("models/m_1", now);
+  await repos.begin(keptFolder, now);
   assert.ok(await repos.create({ ...tiny, ...made }));
   await repos.begin("datasets/d_1", now);
+  await accessRequests.put({
+    ...{ folder: keptFolder, account: "alice", id: "ar_1", status: "rejected", askedAt: now },
+    ...{ fields: { Company: "Example", "I agree": true }, decidedAt: now, decidedBy: "alice", reason: "not now" },
+  });
   const holders = [{ holder: "models/alice/Tiny", owner: "alice" }];
   await largeFiles.addXorb({ hash: keptXet.xorb, packedBytes: 90, bytes: 100 }, holders, now);
   const terms = [{ xorb: keptXet.xorb, bytes: 100, from: 0, to: 2 }];

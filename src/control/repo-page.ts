@@ -68,6 +68,8 @@ function fieldHtml(field: GateField, at: number): string {
   const label = `<p><label for="f${at}">${name}</label></p>`;
   if (field.type !== "select")
     return `${label}<p><input type="${field.type === "date_picker" ? "date" : "text"}" maxlength="${answerMax}" ${attributes}></p>`;
-  const options = field.options.map((option) => `<option>${escapeHtml(option)}</option>`).join("");
+  const options = field.options
+    .map((option) => `<option value="${escapeHtml(option)}">${escapeHtml(option)}</option>`)
+    .join("");
   return `${label}<p><select ${attributes}><option value=""></option>${options}</select></p>`;
 }

@@ -33,7 +33,7 @@ def why(call):
         return f"{type(e).__name__} {status}"
 def told(rid, kind, token=None):
     at = {"model": "", "dataset": "datasets/"}[kind] + rid
-    fresh = dict(repo_type=kind, token=token, force_download=True)
+    fresh = dict(repo_type=kind, token=token)
     return {
         "info": api.repo_info(rid, repo_type=kind, token=token).gated,
         "exists": api.repo_exists(rid, repo_type=kind, token=token),

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { State } from "../../src/core/state.ts";
 import { pageMax } from "../../src/catalog/page.ts";
+import { accessStatuses } from "../../src/catalog/access-requests.ts";
 import type { Catalog } from "../../src/catalog/catalog.ts";
 import type { Count, Totals } from "../../src/core/totals.ts";
 import type { Instant } from "../../src/stdx/time.ts";
@@ -77,9 +78,14 @@ export const keptXet = {
   converted: "1".repeat(64),
 };
 
-export async function hubIn({ repos, largeFiles }: Catalog) {
+/** Of the model that is kept. */
+export const keptFolder = "models/m_1";
+
+export async function hubIn({ repos, largeFiles, accessRequests }: Catalog) {
   const holders = ["models/alice/Tiny"];
+  const page = { skip: 0, limit: pageMax };
   return {
+    access: await Promise.all(accessStatuses.map((status) => accessRequests.list(keptFolder, status, page))),
     repos: await repos.all(),
     removals: await repos.removals(),
     xorbs: await largeFiles.xorbs("", pageMax),
