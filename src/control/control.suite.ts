@@ -336,7 +336,7 @@ export class ControlWorld implements AsyncDisposable {
       repositories: this.repositories,
       spaces: { get: (id) => this.spaces.get(id), ids: () => this.spaces.ids() },
     });
-    this.gates = new Gates(ports);
+    this.gates = new Gates({ ...ports, find: (repo) => this.hubRepos.find(repo) });
     this.hubRepos.onRemoved((_repository, stored) => this.gates.forget(stored));
     this.builds = new Builds({
       ...ports,

@@ -25,6 +25,8 @@ export interface GatesPorts {
   readonly catalog: Pick<Catalog, "accessRequests" | "accounts">;
   readonly clock: Pick<Clock, "wall">;
   readonly random: RandomBytes;
+  /** As it is now: it may be gated in another way than when it was asked for, or be gone. */
+  find(repo: RepoName): HubRepo | undefined;
 }
 
 export type AccessDone = { readonly ok: true; readonly row: AccessRow } | Refused;
@@ -88,11 +90,14 @@ export class Gates {
       const { catalog, clock } = this.#ports;
       const was = await catalog.accessRequests.find(repo.stored, { account });
       if (was?.status === "rejected") return no("control/conflict", standingSays(repo, account, was));
-      if (was?.status === "accepted" || (was && repo.gated !== "auto")) return { ok: true, row: was };
       const full = was ? undefined : await this.#full(repo);
       if (full) return full;
+      const found = this.#ports.find(repo);
+      if (found?.stored !== repo.stored || found.gated === "no")
+        return no("control/conflict", `${repo.id} was deleted, moved or opened meanwhile.`);
+      const isIn = found.gated === "auto";
+      if (was?.status === "accepted" || (was && !isIn)) return { ok: true, row: was };
       const now = clock.wall();
-      const isIn = repo.gated === "auto";
       return this.#put({
         ...this.#fresh(repo, account),
         ...{ status: isIn ? "accepted" : "pending", askedAt: was?.askedAt ?? now, decidedAt: isIn ? now : null },

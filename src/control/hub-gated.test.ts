@@ -1,6 +1,7 @@
 /** Gated repositories by the Hub's API: who gets files, who asks and how, what is decided, and what nobody gets around. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { repoName } from "../hub/repo-name.ts";
 import { createApi } from "./app.ts";
 import { commitOf, file, Hub, missing, says, type Asked } from "./hub.suite.ts";
 
@@ -132,6 +133,19 @@ describe("a gated repository", () => {
     assert.equal((await hub.ask(`GET ${ask}/accepted`)).status, 400);
     await hub.ask(`PUT ${gate}/settings`, { gated: "manual" });
     assert.deepEqual([await check(hub, "bob"), await check(hub, null)], [open, [401, "GatedRepo", "string"]]);
+  });
+
+  test("goes by how it is gated when a request is taken, not when it was sent", async () => {
+    await using hub = await gated("auto");
+    const { gates } = hub.world;
+    const found = hub.world.hubRepos.find(repoName("models", "alice", "tiny"));
+    assert.ok(found);
+    await hub.ask(`PUT ${gate}/settings`, { gated: "manual" });
+    const done = await gates.ask(found, "bob", {});
+    assert.deepEqual([done.ok && done.row.status, await check(hub, "bob")], ["pending", refused]);
+    await hub.ask("DELETE /api/repos/delete", { name: "tiny", type: "model" });
+    assert.equal((await gates.ask(found, "carol", {})).ok, false);
+    assert.equal(await hub.world.catalog.accessRequests.count(found.stored), 0);
   });
 
   test("of an organisation is read by those who may write to it; other members ask as all do", async () => {

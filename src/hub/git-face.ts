@@ -207,7 +207,9 @@ export class GitFace implements AsyncDisposable {
     const gate = write ? undefined : await desk.gate(path, asked);
     if (gate) {
       const about = { direction: "download", via: "git", repository: `${path.kind}/${path.id}` } as const;
-      this.#options.transfers.deny(request, response, { ...about, account: askedBy(asked) }, gate);
+      const asker = askedBy(asked);
+      // git shows a token only when it is asked for one: without one nothing is refused yet.
+      if (asker !== null) this.#options.transfers.deny(request, response, { ...about, account: asker }, gate);
       return writePlain(response, gate);
     }
     if (write && !this.#asksUs)

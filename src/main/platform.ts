@@ -204,7 +204,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     ...{ catalog, repositories, clock, random },
     spaces: { get: (id) => spaces.get(id), ids: () => spaces.ids() },
   });
-  const gates = new Gates({ catalog, clock, random });
+  const gates = new Gates({ catalog, clock, random, find: (repo) => hubRepos.find(repo) });
   hubRepos.onRemoved((repository, stored) => {
     large.lfs.forget(repository);
     gates.forget(stored);
