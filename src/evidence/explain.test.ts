@@ -209,16 +209,6 @@ const requests: readonly Case[] = [
     sentence: /^The Space is private, and whoever came may not read it\. It was bob\.$/,
   },
   {
-    code: "identity/gated",
-    record: a.record("transfer", [
-      a.by("control", "transfer.auth", "refused", {
-        ...{ code: "identity/gated", direction: "download", via: "http", repository: "models/alice/tiny" },
-        says: "The model alice/tiny is gated: its files are given to those who have access. bob has asked for it, and alice has not decided yet.",
-      }),
-    ]),
-    sentence: /^The model alice\/tiny is gated: .* alice has not decided yet\.$/,
-  },
-  {
     code: "identity/token-expired",
     record: a.record("request", [
       a.by("edge", "identity.resolve", "refused", {

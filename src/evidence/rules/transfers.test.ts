@@ -90,6 +90,22 @@ describe("what is said of a file on its way", () => {
     assert.match(sentence, /It changed 2 references\. Its sum is pack:cd\.$/);
   });
 
+  test("one whose client has no access says where they stand, and how to go on", () => {
+    const says =
+      "The model alice/tiny is gated: its files are given to those who have access. bob has asked for it, and alice has not decided yet.";
+    const { outcome, verdict } = explain(
+      record("transfer", [
+        by("control", "transfer.auth", "refused", { code: "identity/gated", repository: "models/alice/tiny", says }),
+      ]),
+    );
+    assert.deepEqual(
+      [outcome, verdict?.boundary, verdict?.code, verdict?.owner, verdict?.certainty, verdict?.retry],
+      ["refused", "identity", "gated", "visitor", "proved", "never"],
+    );
+    assert.equal(verdict?.sentence, says);
+    assert.match(verdict?.next ?? "", /`waybill access ask`/);
+  });
+
   test("an emitter that ended in the middle leaves it unknown, and two ends contradict each other", () => {
     const open = record("transfer", [at("transfer.move", "took", { waitingFor: "client", quietMs: 15_000 })]);
     const epochs = [{ emitter: "control", epoch: 1, lastSeq: 1, state: "dead" as const }];
