@@ -113,7 +113,10 @@ export class Transfers {
     about: Omit<TransferAbout, "pace">,
     { code, says }: Pick<GateRefusal, "code" | "says">,
   ): void {
-    new Transfer(this.#options, this.#broken, request, response, { ...about, pace: paceLimits }, false).refuse(code, says);
+    new Transfer(this.#options, this.#broken, request, response, { ...about, pace: paceLimits }, false).refuse(
+      code,
+      says,
+    );
   }
 
   /** Its id is the answer's `X-Waybill-Id` from here on. What ends the exchange ends it. */
