@@ -70,6 +70,7 @@ export const tellCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     apart: true,
+    twice: true,
     inject: nodeAway,
   },
 ];
