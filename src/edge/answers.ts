@@ -33,14 +33,9 @@ export interface OwnAnswer {
 }
 
 /** Answers with a problem; where an answer has begun already, breaks it, since nothing else can say that it is not whole. */
-export function answerOwn(
-  context: EdgeContext,
-  request: IncomingMessage,
-  response: ServerResponse,
-  own: OwnAnswer,
-): void {
+export function answerOwn(request: IncomingMessage, response: ServerResponse, reply: ProblemReply): void {
   if (response.headersSent) return breakOff(request, response);
-  writeProblem(request, response, ownReply(context, own));
+  writeProblem(request, response, reply);
   if (!request.complete) drain(request);
 }
 

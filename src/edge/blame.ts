@@ -1,4 +1,5 @@
 /** Which attempt at an app is the one to tell of, where a request was sent twice: found out from the replica's shim. */
+import type { Certainty } from "../http/page.ts";
 import type { Asked } from "./ask.ts";
 import type { HandOver } from "./story.ts";
 import type { Gone, Upstream } from "./upstream.ts";
@@ -17,6 +18,11 @@ export interface Blamed {
   readonly asked: Asked | undefined;
   /** Of the attempt before the last, where that is the one. */
   readonly hand?: HandOver;
+}
+
+/** How sure that is when its visitor is told: a shim that did not answer is asked again by whoever reads the evidence. */
+export function certaintyOf({ asked }: Blamed): Certainty {
+  return asked === undefined || asked.kind === "answer" ? "proved" : "open";
 }
 
 /** `name`: of the last attempt's connection, where it had one. */

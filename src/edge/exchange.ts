@@ -6,6 +6,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Break } from "../http/page.ts";
+import type { ProblemReply } from "../http/reply.ts";
 import { codeRow } from "../evidence/codes.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Draft } from "../evidence/entry.ts";
@@ -16,7 +17,7 @@ import { reuseOf, storyOf, versionOf } from "./accepted.ts";
 import type { Accepted, UpgradeEnd } from "./accepted.ts";
 import { answerOwn, breakOff, drain, dropRest, ownReply, type OwnAnswer } from "./answers.ts";
 import { ask } from "./ask.ts";
-import { blame, type Attempt, type Blamed } from "./blame.ts";
+import { blame, certaintyOf, type Attempt, type Blamed } from "./blame.ts";
 import type { EdgeContext } from "./context.ts";
 import { endedByApp } from "./closed-end.ts";
 import { Delivery } from "./delivery.ts";
@@ -25,6 +26,7 @@ import type { Listener, Speaking } from "./gradio/listener.ts";
 import { gradioRoute } from "./gradio/routes.ts";
 import { echoedRequestId, isLast, passedHeaders, switchingHead, upstreamHead, visitorHeaders } from "./headers.ts";
 import type { AnswerAdditions } from "./headers.ts";
+import { Holding } from "./holding.ts";
 import { hopTo } from "./hop.ts";
 import type { Hop } from "./hop.ts";
 import {
@@ -34,28 +36,25 @@ import {
   openEntriesAfterMs,
   timeSays,
   wakeRetryMs,
-  wakingMarginMs,
-  wakingPageAfterMs,
   wakingStatus,
-  type TimeOver,
 } from "./limits.ts";
 import type { CookieJar } from "./jar.ts";
 import type { Origin } from "./origin.ts";
 import { Placing } from "./placing.ts";
 import type { Pool, Reuse, Waiter } from "./pool.ts";
 import { proxyErrorIn } from "./proxy-error.ts";
-import type { IdentityRefusal, Replica, SpaceRoute, Visitor, Waking } from "./ports.ts";
+import type { IdentityRefusal, Replica, SpaceRoute, Visitor } from "./ports.ts";
 import type { ResponseHead } from "./response.ts";
 import type { Screened } from "./screen.ts";
 import { routeRefusedDraft, wakeFailedDraft } from "./story.ts";
 import type { Story } from "./story.ts";
 import { Telling } from "./telling.ts";
 import { passedTrailers, trailerLines } from "./trailers.ts";
+import { Timing } from "./timing.ts";
 import { tunnel } from "./tunnel.ts";
 import type { Gone, Upstream, UpstreamUser } from "./upstream.ts";
 import { failureCode, isLineLost, tookNothing } from "./verdicts.ts";
 import type { Cause } from "./verdicts.ts";
-import { opensPage, WakingPage, wakingOf } from "./waking-page.ts";
 
 type Manner = Pick<OwnAnswer, "detail" | "retryAfterMs" | "status" | "close" | "error" | "certainty">;
 
@@ -76,17 +75,14 @@ export class Exchange implements UpstreamUser, Waiter {
   readonly #story: Story;
   readonly #telling: Telling;
   readonly #placing: Placing;
+  readonly #timing: Timing;
   #pool: Pool | undefined;
   #upstream: Upstream | undefined;
   /** Over which line to the replica's node the attempt began. */
   #line: number | undefined;
   #waiting = false;
-  /** It is held while its Space wakes up. */
-  #waking = false;
-  /** Whoever wakes the Space is told by it that this request waits no more. */
-  #wakeGone: AbortController | undefined;
-  /** What its visitor sees meanwhile. */
-  #page: WakingPage | undefined;
+  /** Where its Space was asleep. */
+  #holding: Holding | undefined;
   /** Nothing more may happen to it: the outcome is decided and told, or being told. */
   #over = false;
   #tunnelled = false;
@@ -98,9 +94,6 @@ export class Exchange implements UpstreamUser, Waiter {
   #bodyBytes = 0;
   /** Last time the app took or gave something. */
   #progressAt: number;
-  /** Bytes that had passed both ways when that was last looked at, and since when there were no more. */
-  #passed = 0;
-  #passedAt: number;
   /** What the connection had brought before this request. */
   #receivedBefore = 0;
   #switching: ResponseHead | undefined;
@@ -125,7 +118,8 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#route = route;
     this.#upgrade = upgrade;
     this.#admission = new Admission(context, accepted);
-    this.#progressAt = this.#passedAt = now;
+    this.#progressAt = now;
+    this.#timing = new Timing(context.limits, route.limits, now);
     this.#requestId = echoedRequestId(screened.requestId, this.work);
     this.#reuse = reuseOf(accepted);
     this.#story = storyOf(accepted, { work: this.work, startedAt: context.clock.wall(), acceptedAt: now });
@@ -188,56 +182,29 @@ export class Exchange implements UpstreamUser, Waiter {
   /** It is asleep: held until it answers, or will not. What is left of the request waits at the visitor's side. */
   #wake({ space }: SpaceRoute, visitor: Visitor): void {
     this.#story.wakeAt = this.#now;
-    this.#waking = true;
-    this.#wakeGone = new AbortController();
-    const woken = this.#context.directory.wake(space, visitor.user, this.#wakeGone.signal);
+    delete this.#story.wokenAt;
+    this.#holding = new Holding({
+      ...{ context: this.#context, request: this.#request, response: this.#response, asked: this.#asked },
+      ...{ story: this.#story, telling: this.#telling, isUpgrade: this.#upgrade !== undefined },
+      reply: () => this.#own("route/waking", { retryAfterMs: wakeRetryMs, stoppedAt: "edge", status: wakingStatus }),
+    });
+    const woken = this.#holding.wake(space, visitor.user);
     woken.then((route) => this.#onWoken(route)).catch((error: unknown) => this.#onBug(error));
   }
 
   #onWoken(route: SpaceRoute | undefined): void {
     if (this.#over) return;
-    this.#waking = false;
     const hop = route && hopTo(route);
     if (hop?.kind === "forward") {
       this.#story.wokenAt = this.#now;
-      return this.#page === undefined ? this.#onRoute(hop) : this.#open(this.#page, hop.route);
+      return this.#holding?.opens(hop.route) === true ? this.#finish() : this.#onRoute(hop);
     }
     const refused =
       hop?.kind === "refuse" ? hop : { code: "route/waking" as const, says: undefined, retryAfterMs: undefined };
     this.#notWoken(refused.code, refused.says, refused.retryAfterMs);
   }
 
-  /** Held still: looked at every sweep. */
-  #holdOn(now: number): void {
-    const { limits } = this.#context;
-    const heldMs = now - (this.#story.wakeAt ?? now);
-    const waking = wakingOf(this.#context.directory.find(this.#asked));
-    if (this.#page !== undefined) this.#page.look(waking, now);
-    else if (heldMs > wakingPageAfterMs && this.#upgrade === undefined && opensPage(this.#request))
-      this.#show(waking, now);
-    // Who sees how it goes on may wait for as long as it may take.
-    const startMs = this.#page === undefined ? 0 : (waking?.withinMs ?? 0) + wakingMarginMs;
-    const withinMs = Math.max(limits.wakeWithinMs, startMs);
-    if (heldMs > withinMs) this.#notWoken("route/waking", `It was held for ${withinMs / 1000} s.`, wakeRetryMs);
-  }
-
-  #show(waking: Waking | undefined, now: number): void {
-    this.#story.pageAt = now;
-    this.#telling.pageShown();
-    const how = { retryAfterMs: wakeRetryMs, stoppedAt: "edge", status: wakingStatus } as const;
-    const reply = ownReply(this.#context, this.#own("route/waking", how));
-    this.#page = new WakingPage(this.#response, reply, { waking, now });
-  }
-
-  /** Its page asks for the app, by a request of its own. */
-  #open(page: WakingPage, { state }: SpaceRoute): void {
-    this.#finish();
-    this.#telling.pageOpened();
-    page.opens(state.kind === "running" ? state.wokeMs : undefined);
-  }
-
   #notWoken(code: Code, says: string | undefined, retryAfterMs: number | undefined): void {
-    this.#waking = false;
     this.#refuse(code, "edge", {
       detail: says,
       retryAfterMs,
@@ -584,10 +551,8 @@ export class Exchange implements UpstreamUser, Waiter {
     const error = proxyErrorIn(code, told.cause, begun);
     this.#listener?.onBroken?.(code);
     this.#telling.failed(hop, code, { ...told, error });
-    // A shim that did not answer is asked again by whoever reads the evidence.
-    const certainty = told.asked === undefined || told.asked.kind === "answer" ? "proved" : "open";
-    if (this.#story.status === undefined)
-      this.#answer(code, cause.kind === "node-away" ? "edge" : "app", { error, certainty });
+    const stoppedAt = cause.kind === "node-away" ? "edge" : "app";
+    if (this.#story.status === undefined) this.#answer(code, stoppedAt, { error, certainty: certaintyOf(told) });
     else breakOff(this.#request, this.#response);
   }
 
@@ -622,33 +587,35 @@ export class Exchange implements UpstreamUser, Waiter {
 
   #answer(code: Code, stoppedAt: Break, how: Manner): void {
     if (this.#admission.isUntold(this.#story.visitor)) return this.#admission.turnAway(code, how.detail);
-    const own = this.#own(code, { ...how, stoppedAt, status: this.#statusOf(code, how.status) });
-    if (this.#page !== undefined) return this.#page.fails(ownReply(this.#context, own));
-    answerOwn(this.#context, this.#request, this.#response, own);
+    const reply = this.#own(code, { ...how, stoppedAt, status: this.#statusOf(code, how.status) });
+    if (this.#holding?.fails(reply) !== true) answerOwn(this.#request, this.#response, reply);
   }
 
-  #own(code: Code, how: Manner & Pick<OwnAnswer, "stoppedAt">): OwnAnswer {
+  #own(code: Code, how: Manner & Pick<OwnAnswer, "stoppedAt">): ProblemReply {
     const close = how.close === true || this.#upgrade !== undefined;
     const account = accountFieldOf(this.#story.visitor);
-    return { ...how, work: this.work, requestId: this.#requestId, account, code, close };
+    return ownReply(this.#context, { ...how, work: this.work, requestId: this.#requestId, account, code, close });
   }
 
-  /** Where a page is shown, what its visitor has read already. */
   #statusOf(code: Code, narrower?: number): number {
-    return this.#page === undefined ? (narrower ?? codeRow(code).status) : wakingStatus;
+    return this.#holding?.status ?? narrower ?? codeRow(code).status;
   }
 
   /** Looked at every sweep: what waited too long, and what has been open long enough to be written down. */
   sweep(now: number): void {
     if (this.#over || this.#settling) return;
     const { limits } = this.#context;
-    const over = this.#timeUp(now);
+    const passed = this.#story.bytes + this.#bodyBytes + (this.#story.hand?.to ?? 0);
+    const over = this.#timing.over(now, { passed, hasBegun: this.#story.status !== undefined });
     if (over !== undefined) return this.#cutOff(over.code, timeSays[over.code](over.limitMs));
     const again = this.#admission.again(now, this.#story.visitor);
     again?.then((gone) => gone && !this.#over && this.#cutOff(gone.refused, gone.detail), this.#onBug.bind(this));
     const quiet = now - this.#progressAt;
     if (this.#readingSince !== undefined && now - this.#readingSince > earlyBodyWithinMs) this.#placing.early?.stop();
-    if (this.#waking) return this.#holdOn(now);
+    if (this.#holding !== undefined && this.#story.wokenAt === undefined) {
+      const says = this.#holding.look(now);
+      return says === undefined ? undefined : this.#notWoken("route/waking", says, wakeRetryMs);
+    }
     if (this.#waiting && quiet > limits.connectWithinMs)
       return this.#failLater({ kind: "connect-timeout", full: true });
     const upstream = this.#upstream;
@@ -658,18 +625,6 @@ export class Exchange implements UpstreamUser, Waiter {
         return this.#failLater({ kind: "response-timeout", unread: !upstream.flushed });
     }
     if (!this.#story.opened && now - this.#story.acceptedAt > openEntriesAfterMs) this.#telling.open();
-  }
-
-  /** Which of its times is over. What passes is counted, not stamped: a stamp would cost each piece a look at the clock. */
-  #timeUp(now: number): TimeOver | undefined {
-    const { limits } = this.#route;
-    const open = least(this.#context.limits.openWithinMs, limits?.openMs);
-    if (now - this.#story.acceptedAt > open) return { code: "route/open-too-long", limitMs: open };
-    const passed = this.#story.bytes + this.#bodyBytes + (this.#story.hand?.to ?? 0);
-    if (passed !== this.#passed) [this.#passed, this.#passedAt] = [passed, now];
-    const idle = least(this.#context.limits.idleWithinMs, limits?.idleMs);
-    const hasBegun = this.#story.status !== undefined;
-    return hasBegun && now - this.#passedAt > idle ? { code: "route/idle-timeout", limitMs: idle } : undefined;
   }
 
   /** The edge is closing: what is still open is broken, and said to be. */
@@ -721,7 +676,7 @@ export class Exchange implements UpstreamUser, Waiter {
 
   #finish(): void {
     this.#over = true;
-    this.#wakeGone?.abort();
+    this.#holding?.end();
     this.#placing.release();
     this.#context.active.delete(this);
   }
