@@ -81,7 +81,6 @@ export class Exchange implements UpstreamUser, Waiter {
   /** Over which line to the replica's node the attempt began. */
   #line: number | undefined;
   #waiting = false;
-  /** Where its Space was asleep. */
   #holding: Holding | undefined;
   /** Nothing more may happen to it: the outcome is decided and told, or being told. */
   #over = false;
