@@ -70,7 +70,6 @@ export const tellCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     apart: true,
-    twice: true,
     inject: nodeAway,
   },
 ];
