@@ -10,7 +10,8 @@ const repository = "OWNER/NAME of a model, datasets/OWNER/NAME of a dataset";
 
 /** As the API's path has it: `models/alice/tiny`. */
 function parseRepository(text: string): string {
-  const [, kind = "models", id = ""] = /^(?:(models|datasets)\/)?([^/\s]+\/[^/\s]+)$/.exec(text) ?? [];
+  const [, kind = "models", id = ""] =
+    /^(?:(models|datasets)\/)?((?!(?:models|datasets|spaces)\/)[^/\s]+\/[^/\s]+)$/.exec(text) ?? [];
   if (id === "") throw new InvalidArgumentError(`write ${repository}.`);
   return `${kind}/${id}`;
 }
