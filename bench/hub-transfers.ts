@@ -94,31 +94,29 @@ async function changedFigure({ up, alice, client, sizes, report }: World, file: 
   return figure("% sent of a file with 1 % changed", "%", [percent]);
 }
 
-export async function manyFigures(world: World): Promise<readonly Figure[]> {
+export async function manyFigures(world: World, way: Way): Promise<readonly Figure[]> {
   const { up, alice, client, sizes, folder, report } = world;
   const server = { url: up.url, token: alice.token };
-  const figures: Figure[] = [];
-  for (const way of ways) {
-    const from = join(folder, "many-up");
-    // Others each time: what one way brought is nothing new to the other.
-    writeMany(from, sizes.many, sizes.manyBytes, ".bin");
-    const repo = await createRepo(world, `many-${way.slice(-4).toLowerCase()}`);
-    const call = `api.upload_folder(repo_id=${quoted(repo)}, folder_path=${quoted(from)})`;
-    const upload = await moved(up, () => client.time(server, way, call));
-    report(`upload of many by ${way}: ${said(upload)}`);
-    const into = join(client.folder, "many-down");
-    const folders = Array.from(
-      { length: sizes.manyFetched / folderFiles },
-      (_, n) => `part-${String(n).padStart(4, "0")}/*`,
-    );
-    const got = `api.snapshot_download(${quoted(repo)}, allow_patterns=${JSON.stringify(folders)}, cache_dir=${quoted(into)})`;
-    const download = await moved(up, () => client.time(server, way, got));
-    report(`download of many by ${way}: ${said(download)}`);
-    removed(from, into);
-    figures.push(...movedFigures(`upload of many files by ${way}`, [upload], null));
-    figures.push(...movedFigures(`download of some of many files by ${way}`, [download], null));
-  }
-  return figures;
+  const from = join(folder, "many-up");
+  // Others each time: what one way brought is nothing new to the other.
+  writeMany(from, sizes.many, sizes.manyBytes, ".bin");
+  const repo = await createRepo(world, `many-${way.slice(-4).toLowerCase()}`);
+  const call = `api.upload_folder(repo_id=${quoted(repo)}, folder_path=${quoted(from)})`;
+  const upload = await moved(up, () => client.time(server, way, call));
+  report(`upload of many by ${way}: ${said(upload)}`);
+  const into = join(client.folder, "many-down");
+  const folders = Array.from(
+    { length: sizes.manyFetched / folderFiles },
+    (_, n) => `part-${String(n).padStart(4, "0")}/*`,
+  );
+  const got = `api.snapshot_download(${quoted(repo)}, allow_patterns=${JSON.stringify(folders)}, cache_dir=${quoted(into)})`;
+  const download = await moved(up, () => client.time(server, way, got));
+  report(`download of many by ${way}: ${said(download)}`);
+  removed(from, into);
+  return [
+    ...movedFigures(`upload of many files by ${way}`, [upload], null),
+    ...movedFigures(`download of some of many files by ${way}`, [download], null),
+  ];
 }
 
 function said({ seconds, cpuSeconds: client, serverSeconds }: Moved): string {

@@ -6,12 +6,16 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { FolderBlobs } from "../blobs/folder.ts";
 import type { BlobName } from "../blobs/blobs.ts";
+import { gathered } from "../blobs/gathered.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { LfsPointer } from "./lfs-pointer.ts";
 import type { LfsStore, Stored } from "./lfs-store.ts";
 
 /** What a client sends again at the most after a break; a file of the largest size has 320. */
 export const partBytes = 64 << 20;
+
+/** What is hashed and written at once. */
+const pieceBytes = 1 << 18;
 
 export const partsOf = ({ size }: LfsPointer): number => Math.ceil(size / partBytes);
 
@@ -57,7 +61,15 @@ export class LfsParts {
     try {
       // One that is sent again may be another: the last is what counts.
       await parts.remove(name);
-      await parts.put(name, checked(bytes, size, digest));
+      const memory = new Uint8Array(Math.min(pieceBytes, Math.max(1, size)));
+      await parts.put(
+        name,
+        checked(
+          gathered(bytes, memory.length, () => memory),
+          size,
+          digest,
+        ),
+      );
     } catch (error) {
       if (error instanceof WrongPart) return { ok: false, status: 422, says: error.message };
       throw error;
