@@ -50,6 +50,7 @@ async function open({ cut = 0, stall = 0, reads = "alice/app" } = {}) {
     storedAs: ({ id }) => id,
     mayRead: async () => true,
     mayWrite: async () => true,
+    mayPropose: refused,
     ensure: refused,
     inTurn: refused,
     refuse: refused,
@@ -75,6 +76,7 @@ async function open({ cut = 0, stall = 0, reads = "alice/app" } = {}) {
     large: world.files,
     storage: world.storage,
     xet: { key: randomBytes(32), instance: "x" },
+    proposers: { addProposer: refused },
   };
   const lfs = new LfsFace({ ...parts, desk, key: randomBytes(32), clock, random });
   let stalls = stall;

@@ -58,6 +58,7 @@ describe("the Xet protocol's server", () => {
         gate: async (_repository, account) =>
           account === "gated" ? { status: 403, code: "identity/gated", says: "spaces/alice/app is gated." } : undefined,
         mayWrite: async (_repository, account) => writers.has(account),
+        mayPropose: async (_repository, account) => readers.has(account),
         onFailure: (_what, error) => world.failures.push(error),
       },
     });

@@ -137,8 +137,8 @@ async function keepCatalog(journal: SqliteJournal, it: Ledger): Promise<Rows> {
   return { catalog: await callsIn(catalog), identity: await identityIn(catalog), hub: await hubIn(catalog) };
 }
 
-/** A gated model for which somebody has asked, with a file that came by Xet and one that git-lfs brought; a repository that was given up; a limit. */
-async function keepHub({ repos, largeFiles, accessRequests }: Catalog, now: Instant): Promise<void> {
+/** A gated model for which somebody has asked, with a file that came by Xet, one that git-lfs brought and a pull request that was merged; a repository that was given up; a limit. */
+async function keepHub({ repos, largeFiles, accessRequests, discussions }: Catalog, now: Instant): Promise<void> {
   const made = { createdAt: now, createdBy: "alice", changedAt: now, changedBy: "alice" };
   const tiny = {
     kind: "models",
@@ -164,6 +164,20 @@ async function keepHub({ repos, largeFiles, accessRequests }: Catalog, now: Inst
   const xorbs = [{ hash: "e".repeat(64), lengths: [40, 60] }];
   await largeFiles.keepConversion({ sha256: keptXet.converted, hash: "f".repeat(64), bytes: 100, xorbs }, now);
   await largeFiles.setLimit("alice", 1_000_000, now);
+  const pull = { repo: "models/m_1", num: 1, title: "Add weights", author: "bob", pull: true, status: "open" } as const;
+  const said = { author: "bob", at: now };
+  const texts = [
+    { text: "better", by: "bob", at: now },
+    { text: "first", by: "bob", at: now },
+  ];
+  await discussions.begin({ ...pull, base: "1".repeat(40), createdAt: now });
+  await discussions.opened(pull, { ...said, id: "a".repeat(24), kind: "comment", texts });
+  const [title, status] = ["b".repeat(24), "c".repeat(24)];
+  const retitled = { ...said, id: title, kind: "title", from: pull.title, to: "Add all weights" } as const;
+  await discussions.add(pull, [retitled], { title: retitled.to });
+  const merged = { ...said, id: status, kind: "status", status: "merged" } as const;
+  await discussions.merged(pull, "2".repeat(40), [merged]);
+  await largeFiles.addProposer("bob", pull.repo);
 }
 
 async function keepIdentity({ tokens, sessions, passwords, members, identities, apps, audit }: Catalog, now: Instant) {

@@ -22,3 +22,14 @@ test("what an earlier process left half is thrown away at the start", async () =
   assert.ok(existsSync(join(own, "incoming")));
   assert.deepEqual(readdirSync(join(own, "incoming")), []);
 });
+
+test("a file that lies elsewhere is a blob of it too, once, and stays when that is removed", async () => {
+  const blobs = new FolderBlobs(fresh(), random, folder);
+  const name = { kind: "objects", digest: "a".repeat(64) };
+  const file = join(folder, "elsewhere");
+  writeFileSync(file, "hello");
+  assert.deepEqual([await blobs.adopt(name, file), await blobs.adopt(name, file)], [true, false]);
+  rmSync(file);
+  assert.equal((await blobs.read(name, { from: 0, to: 9 })).toString(), "hello");
+  await assert.rejects(blobs.adopt({ ...name, digest: "b".repeat(64) }, file), { code: "ENOENT" });
+});

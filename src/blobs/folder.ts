@@ -1,5 +1,5 @@
 /** Blobs in a folder: each a file, written elsewhere first, synced, and then renamed to where it is looked for. */
-import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { link, mkdir, open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import { assert } from "../stdx/assert.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
@@ -42,6 +42,19 @@ export class FolderBlobs implements Blobs {
     } finally {
       await rm(fresh, { force: true });
     }
+  }
+
+  /** Keeps a file that lies elsewhere on the same disk, whole and durable, and is a blob of that name; it stays where it is, too. False where the blob was there. */
+  async adopt(name: BlobName, file: string): Promise<boolean> {
+    await this.#make(dirname(this.fileOf(name)));
+    try {
+      await link(file, this.fileOf(name));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      return false;
+    }
+    await syncNames(this.fileOf(name));
+    return true;
   }
 
   async size(name: BlobName): Promise<number | undefined> {
@@ -149,6 +162,10 @@ async function writeAll(handle: FileHandle, piece: Uint8Array): Promise<void> {
 
 async function publish(fresh: string, final: string): Promise<void> {
   await rename(fresh, final);
+  await syncNames(final);
+}
+
+async function syncNames(final: string): Promise<void> {
   // The file's name, and those of the folders that may be new with it.
   const [second, first, kind] = [dirname(final), dirname(dirname(final)), dirname(dirname(dirname(final)))];
   // At once, so that a journalling file system does all of them in one go.

@@ -11,6 +11,7 @@ import { accessRequestsSuite } from "./access-requests.suite.ts";
 import { appsSuite } from "./apps.suite.ts";
 import { auditSuite } from "./audit.suite.ts";
 import { callsSuite } from "./calls.suite.ts";
+import { discussionsSuite } from "./discussions.suite.ts";
 import { keptSuite } from "./kept.suite.ts";
 import { identitiesSuite } from "./identities.suite.ts";
 import { reposSuite } from "./repos.suite.ts";
@@ -444,4 +445,5 @@ export function catalogSuite(name: string, openSql: () => Promise<SqlRunner>, nu
   accessRequestsSuite(name, openSql);
   reposSuite(name, openSql);
   largeFilesSuite(name, openSql);
+  discussionsSuite(name, openSql);
 }

@@ -1,6 +1,6 @@
 /**
- * The catalog: accounts, tokens, sessions, passwords, who people are elsewhere, what signing in to apps keeps, Spaces, repositories and
- * their large files, builds, releases, settings and the view of the calls, as rows in the journal's database. It owns its tables and their
+ * The catalog: accounts, tokens, sessions, passwords, who people are elsewhere, what signing in to apps keeps, Spaces, repositories,
+ * their discussions and large files, builds, releases, settings and the view of the calls, as rows in the journal's database. It owns its tables and their
  * migrations; who may read or change what is decided by those who ask.
  */
 import type { SqlRunner } from "../stdx/sql.ts";
@@ -12,6 +12,7 @@ import { Audit } from "./audit.ts";
 import { Builds, Releases } from "./builds.ts";
 import { Calls } from "./calls.ts";
 import { openDatabase } from "./database.ts";
+import { Discussions } from "./discussions.ts";
 import { Domains } from "./domains.ts";
 import { Environments } from "./environments.ts";
 import { Identities } from "./identities.ts";
@@ -39,6 +40,7 @@ export class Catalog {
   readonly spaces: Spaces;
   readonly repos: Repos;
   readonly accessRequests: AccessRequests;
+  readonly discussions: Discussions;
   readonly spaceEvents: SpaceEvents;
   readonly builds: Builds;
   readonly releases: Releases;
@@ -62,6 +64,7 @@ export class Catalog {
     this.spaces = new Spaces(db, sql, effects);
     this.repos = new Repos(db, sql, effects);
     this.accessRequests = new AccessRequests(db, sql, effects);
+    this.discussions = new Discussions(db, sql, effects);
     this.spaceEvents = new SpaceEvents(db, sql, effects);
     this.builds = new Builds(db, sql, effects);
     this.releases = new Releases(db);

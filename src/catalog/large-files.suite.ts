@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import type { SqlRunner } from "../stdx/sql.ts";
 import { instant } from "../stdx/time.ts";
 import { Catalog } from "./catalog.ts";
+import { proposalHolder } from "./large-files.ts";
 
 const t0 = instant(Date.UTC(2026, 10, 22, 12));
 const at = (ms: number) => instant(t0 + ms);
@@ -97,6 +98,49 @@ export function largeFilesSuite(name: string, openSql: () => Promise<SqlRunner>)
       assert.equal(await rows.usageOf("alice"), 7);
       await spaces.remove("alice/app", t0);
       assert.equal(await rows.usageOf("alice"), 0);
+    });
+
+    test("what is proposed to a repository is its proposer's alone until it is taken, goes where the repository goes, and ends with it", async () => {
+      const { largeFiles: rows, repos } = await openCatalog();
+      const row = {
+        kind: "models",
+        owner: "alice",
+        name: "a_b",
+        folder: "models/m_1",
+        private: true,
+        gated: "no",
+      } as const;
+      await repos.create({ ...row, createdAt: t0, createdBy: "alice", changedAt: t0, changedBy: "alice" });
+      const own = { holder: "models/alice/a_b", owner: "alice" };
+      // Names that begin alike, and one that a pattern would take for it.
+      const others = ["models/alice/a_bc", "models/alice/axb"];
+      for (const holder of others) await rows.addXorb(xorb("e", 1), [{ holder: `${holder}#bob`, owner: "bob" }], t0);
+      const proposed = { holder: proposalHolder(own.holder, "bob"), owner: "bob" };
+      for (const letter of ["a", "b"]) await rows.addXorb(xorb(letter), [proposed], t0);
+      await rows.addXorb(xorb("c"), [own, proposed], t0);
+      const all = ["a", "b", "c"].map(hash);
+      assert.deepEqual(await rows.held(all, [own.holder]), new Set([hash("c")]), "the repository names none of it");
+      assert.deepEqual(await rows.held(all, [proposed.holder]), new Set(all));
+      assert.equal(await rows.proposedBytes(own.holder, all.slice(1)), 100, "what it has by itself costs nothing more");
+      assert.deepEqual([await rows.usageOf("alice"), await rows.usageOf("bob")], [100, 301]);
+      await repos.change({ kind: "models", owner: "alice", name: "a_b" }, { owner: "bob", name: "new" });
+      const moved = { holder: "models/bob/new", owner: "bob" };
+      assert.deepEqual(await rows.held(all, [proposalHolder(moved.holder, "bob")]), new Set(all));
+      await repos.change({ kind: "models", owner: "bob", name: "new" }, { owner: "alice", name: "a_b" });
+      await rows.takeProposed(own, [hash("a"), hash("c")], at(1));
+      await rows.takeProposed(own, [hash("a"), hash("c")], at(2));
+      assert.deepEqual(await rows.held(all, [own.holder]), new Set([hash("a"), hash("c")]));
+      assert.deepEqual(await rows.held(all, [proposed.holder]), new Set([hash("b")]));
+      assert.deepEqual([await rows.usageOf("alice"), await rows.usageOf("bob")], [200, 101]);
+      await repos.remove(row, t0);
+      assert.deepEqual([await rows.usageOf("alice"), await rows.usageOf("bob")], [0, 1]);
+      assert.deepEqual(
+        await rows.held(
+          [hash("e")],
+          others.map((holder) => `${holder}#bob`),
+        ),
+        new Set([hash("e")]),
+      );
     });
 
     test("what a file of git-lfs is by Xet is found by both names", async () => {

@@ -2,6 +2,7 @@
  * Large files as the Xet protocol sees them: which xorbs are stored and who may name them, files with their terms, and what a file that came
  * by git-lfs is by Xet. The bytes are elsewhere; a row is here only when they are durable.
  */
+import { sql } from "kysely";
 import type { SqlRunner, SqlStatement } from "../stdx/sql.ts";
 import type { Instant } from "../stdx/time.ts";
 import { statement, type Database } from "./database.ts";
@@ -85,6 +86,58 @@ export class LargeFiles {
       for (const { xorb } of rows) held.add(xorb);
     }
     return held;
+  }
+
+  /** Stored bytes of those of these xorbs that were brought to the repository for pull requests alone. */
+  async proposedBytes(holder: string, xorbs: readonly string[]): Promise<number> {
+    let bytes = 0;
+    for (let at = 0; at < xorbs.length; at += namesAtOnce) {
+      const some = xorbs.slice(at, at + namesAtOnce);
+      const own = this.#db.selectFrom("xorbHolders").select("xorb").where("holder", "=", holder);
+      const row = await this.#db
+        .selectFrom("xorbs")
+        .select(({ fn }) => fn.sum<number | null>("packedBytes").as("bytes"))
+        .where("hash", "in", proposedXorbs(this.#db, holder).where("xorb", "in", some))
+        .where("hash", "not in", own)
+        .executeTakeFirst();
+      bytes += Number(row?.bytes ?? 0);
+    }
+    return bytes;
+  }
+
+  /** What was brought for a pull request is the repository's: it counts of its owner, and of nobody else. */
+  async takeProposed({ holder, owner }: Holder, xorbs: readonly string[], at: Instant): Promise<void> {
+    for (let from = 0; from < xorbs.length; from += namesAtOnce) {
+      const some = xorbs.slice(from, from + namesAtOnce);
+      const found = await proposedXorbs(this.#db, holder).where("xorb", "in", some).distinct().execute();
+      const gone = this.#db
+        .deleteFrom("xorbHolders")
+        .where("holder", ">", `${holder}${proposedMark}`)
+        .where("holder", "<", `${holder}${afterMark}`)
+        .where("xorb", "in", some);
+      const held = found.flatMap(({ xorb }) => this.#holding(xorb, [{ holder, owner }], at));
+      await this.#sql.transaction([...held, statement(gone)]);
+    }
+  }
+
+  /** The account brings files by git-lfs to a repository in which it may not write. */
+  async addProposer(account: string, repo: string): Promise<void> {
+    await this.#db
+      .insertInto("proposers")
+      .values({ account, repo })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
+  }
+
+  /** Folders of repositories to which it has brought some. */
+  async proposedTo(account: string): Promise<readonly string[]> {
+    const rows = await this.#db.selectFrom("proposers").select("repo").where("account", "=", account).execute();
+    return rows.map(({ repo }) => repo);
+  }
+
+  async proposers(): Promise<readonly string[]> {
+    const rows = await this.#db.selectFrom("proposers").select("account").distinct().execute();
+    return rows.map(({ account }) => account);
   }
 
   /**
@@ -359,12 +412,46 @@ export function holderOf({ kind, id }: { readonly kind: string; readonly id: str
   return `${kind}/${id}`;
 }
 
-/** The repository is gone: what it brought is not counted of its owner any more, and may be named for a while by the account alone. */
-export function droppingHolder(db: Database, holder: string): SqlStatement {
-  return statement(db.deleteFrom("xorbHolders").where("holder", "=", holder));
+/**
+ * By which one who may not write to the repository names what that account itself brought there for pull requests, and nothing else of it.
+ * No name of a repository has this character.
+ */
+export function proposalHolder(holder: string, account: string): string {
+  return `${holder}${proposedMark}${account}`;
 }
 
-/** The repository has another name, which had none, or another owner. */
-export function movingHolder(db: Database, from: string, to: Holder): SqlStatement {
-  return statement(db.updateTable("xorbHolders").set(to).where("holder", "=", from));
+const proposedMark = "#";
+/** The character after it: all that begins so is between the two. */
+const afterMark = "$";
+
+function proposedXorbs(db: Database, holder: string) {
+  return db
+    .selectFrom("xorbHolders")
+    .select("xorb")
+    .where("holder", ">", `${holder}${proposedMark}`)
+    .where("holder", "<", `${holder}${afterMark}`);
+}
+
+/** The repository is gone: what was brought to it is not counted any more, and may be named for a while by the accounts alone. */
+export function droppingHolder(db: Database, holder: string): readonly SqlStatement[] {
+  const all = db.deleteFrom("xorbHolders");
+  return [
+    statement(all.where("holder", "=", holder)),
+    statement(all.where("holder", ">", `${holder}${proposedMark}`).where("holder", "<", `${holder}${afterMark}`)),
+  ];
+}
+
+/** The repository has another name, which had none, or another owner; what was proposed to it is still its proposers'. */
+export function movingHolder(db: Database, from: string, to: Holder): readonly SqlStatement[] {
+  const all = db.updateTable("xorbHolders");
+  const rest = sql<string>`${to.holder} || substr(holder, ${sql.lit(from.length + 1)})`;
+  return [
+    statement(all.set(to).where("holder", "=", from)),
+    statement(
+      all
+        .set({ holder: rest })
+        .where("holder", ">", `${from}${proposedMark}`)
+        .where("holder", "<", `${from}${afterMark}`),
+    ),
+  ];
 }

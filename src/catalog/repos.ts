@@ -6,6 +6,7 @@ import type { SqlRunner } from "../stdx/sql.ts";
 import type { Instant } from "../stdx/time.ts";
 import { droppingAccess } from "./access-requests.ts";
 import { statement, type Database } from "./database.ts";
+import { droppingDiscussions } from "./discussions.ts";
 import { droppingHolder, holderOf, movingHolder } from "./large-files.ts";
 import { marked } from "./request-keys.ts";
 import type { Effects } from "./request-keys.ts";
@@ -81,7 +82,7 @@ export class Repos {
     const held = { holder: nameHolder({ ...of, owner, name }), owner };
     const [updated] = await this.#sql.transaction([
       statement(update),
-      ...(isMoved ? [movingHolder(this.#db, nameHolder(of), held)] : []),
+      ...(isMoved ? movingHolder(this.#db, nameHolder(of), held) : []),
       ...marked(this.#db, this.#effects),
     ]);
     return updated?.changes === 1;
@@ -92,13 +93,14 @@ export class Repos {
     await this.#update(of).set({ changedAt: at, changedBy: by }).execute();
   }
 
-  /** It is gone from now on, what it brought is not its owner's any more, and nobody has access to it; its folder is listed in {@link removals}. */
+  /** It is gone from now on, what it brought is not its owner's any more, its discussions go with it, and nobody has access to it; its folder is listed in {@link removals}. */
   async remove({ folder, ...of }: RepoName & Pick<RepoRow, "folder">, at: Instant): Promise<void> {
     await this.#sql.transaction([
       statement(this.#db.deleteFrom("repos").where("folder", "=", folder)),
       statement(this.#db.insertInto("repoRemovals").values({ folder, at })),
-      droppingHolder(this.#db, nameHolder(of)),
+      ...droppingHolder(this.#db, nameHolder(of)),
       droppingAccess(this.#db, folder),
+      ...droppingDiscussions(this.#db, folder),
       ...marked(this.#db, this.#effects),
     ]);
   }

@@ -184,6 +184,38 @@ export interface RepoRemovalsTable {
   at: number;
 }
 
+/** `repo` is the repository's folder. `pending` is what the next start has to settle. */
+export interface DiscussionsTable {
+  repo: string;
+  num: number;
+  title: string;
+  author: string;
+  pull: number;
+  status: string;
+  base: string | null;
+  merged: string | null;
+  pending: string | null;
+  createdAt: number;
+}
+
+/** `body` is the JSON of what the kind has to say. */
+export interface DiscussionEventsTable {
+  seq: Generated<number>;
+  id: string;
+  repo: string;
+  num: number;
+  kind: string;
+  author: string;
+  at: number;
+  body: string;
+}
+
+/** Who brought files by git-lfs to a repository in which the account may not write. */
+export interface ProposersTable {
+  account: string;
+  repo: string;
+}
+
 /** `change` is the JSON of what an event changed. */
 export interface SpaceEventsTable {
   space: string;
@@ -416,6 +448,9 @@ export interface Schema {
   repos: ReposTable;
   repoAccess: RepoAccessTable;
   repoRemovals: RepoRemovalsTable;
+  discussions: DiscussionsTable;
+  discussionEvents: DiscussionEventsTable;
+  proposers: ProposersTable;
   xorbs: XorbsTable;
   xorbHolders: XorbHoldersTable;
   xetFiles: XetFilesTable;

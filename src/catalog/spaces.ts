@@ -10,6 +10,7 @@ import { loopbackFor, refuseSpaceName, subdomainFor } from "./names.ts";
 import type { NameRefusal } from "./names.ts";
 import { pageLimit, pageOf, parsePageToken } from "./page.ts";
 import type { Page } from "./page.ts";
+import { droppingDiscussions } from "./discussions.ts";
 import { droppingHolder, holderOf } from "./large-files.ts";
 import { marked } from "./request-keys.ts";
 import type { Effects } from "./request-keys.ts";
@@ -137,7 +138,8 @@ export class Spaces {
       .onConflict((conflict) => conflict.doNothing());
     await this.#sql.transaction([
       ...[gone, values, secrets, folder].map((query) => statement(query)),
-      droppingHolder(this.#db, holderOf({ kind: "spaces", id })),
+      ...droppingHolder(this.#db, holderOf({ kind: "spaces", id })),
+      ...droppingDiscussions(this.#db, id),
       ...marked(this.#db, this.#effects),
     ]);
   }

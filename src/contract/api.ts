@@ -308,7 +308,8 @@ export interface CommitView {
   readonly commitOid: string;
   readonly commitUrl: string;
   readonly hookOutput: string;
-  readonly pullRequestUrl: null;
+  /** Of the pull request that it is on. */
+  readonly pullRequestUrl: string | null;
   /** The build that this commit started; null where there is none. */
   readonly build: string | null;
   /** Why there is none; null where there is one. */

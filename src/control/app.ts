@@ -23,6 +23,7 @@ import { handOverRoute } from "./routes/hand-over.ts";
 import { hostsRoute } from "./routes/hosts.ts";
 import { accessRoute } from "./routes/hub/access.ts";
 import { noRepo } from "./routes/hub/asked-repo.ts";
+import { discussionsRoute } from "./routes/hub/discussions.ts";
 import { historyRoute } from "./routes/hub/history.ts";
 import { infoRoute } from "./routes/hub/info.ts";
 import { moreRoute } from "./routes/hub/more.ts";
@@ -72,6 +73,7 @@ const routes: readonly Route[] = [
   infoRoute,
   treeRoute,
   historyRoute,
+  discussionsRoute,
   uploadRoute,
   handOverRoute,
   xetRoute,

@@ -66,6 +66,11 @@ const ofRepo = {
   target: (path: PathParts) => `${nounOf(path["kind"])}/${spaceOf(path)}`,
   owner: ({ owner = "" }: PathParts) => owner,
 };
+const ofDiscussion = {
+  target: (path: PathParts) => `${nounOf(path["kind"])}/${spaceOf(path)}/discussions/${path["num"]}`,
+  owner: ({ owner = "" }: PathParts) => owner,
+  secret: ["comment", "content"],
+};
 /** As the route notes it: whose it is stands in the body by many names. */
 const ofNamedRepo = {
   target: (_path: PathParts, { kind, owner, name }: AskedBody) =>
@@ -147,6 +152,14 @@ export const audited: Readonly<Record<string, Audited>> = {
   [`POST ${anyRepo}/tag/:rev{.+}`]: { action: "tag.create", ...ofRepo },
   [`DELETE ${anyRepo}/tag/:rev{.+}`]: { action: "tag.delete", ...ofRepo },
   [`POST ${anyRepo}/super-squash/:branch{.+}`]: { action: "branch.squash", ...ofRepo },
+  // What people say is theirs to hide again, and not kept here.
+  [`POST ${anyRepo}/discussions`]: { action: "discussion.create", ...ofRepo, secret: ["description"] },
+  [`POST ${anyRepo}/discussions/:num/comment`]: { action: "discussion.comment", ...ofDiscussion },
+  [`POST ${anyRepo}/discussions/:num/title`]: { action: "discussion.title", ...ofDiscussion },
+  [`POST ${anyRepo}/discussions/:num/status`]: { action: "discussion.status", ...ofDiscussion },
+  [`POST ${anyRepo}/discussions/:num/merge`]: { action: "discussion.merge", ...ofDiscussion },
+  [`POST ${anyRepo}/discussions/:num/comment/:comment/edit`]: { action: "comment.edit", ...ofDiscussion },
+  [`POST ${anyRepo}/discussions/:num/comment/:comment/hide`]: { action: "comment.hide", ...ofDiscussion },
   "PATCH /api/spaces/:owner/:name/settings": { action: "space.set", ...ofSpace, was: settings },
   "POST /api/spaces/:owner/:name/sleeptime": { action: "space.set", ...ofSpace, was: settings, pick: sleepAfter },
   "POST /api/spaces/:owner/:name/hardware": { action: "space.set", ...ofSpace, was: settings, pick: hardware },

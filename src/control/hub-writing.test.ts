@@ -1,7 +1,7 @@
 /** Commits, branches and tags by the Hub's API. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { commitOf, file, Hub, says } from "./hub.suite.ts";
+import { file, Hub, says } from "./hub.suite.ts";
 
 describe("writing", () => {
   test("preupload says how each file goes in, what is there already, and what .gitignore leaves out", async () => {
@@ -105,15 +105,6 @@ describe("writing", () => {
     const done = await hub.commit(repo, operations);
     assert.equal(done.status, 200, JSON.stringify(done.body));
     assert.equal((await hub.ask(`GET ${repo}`)).body.siblings.length, 10_001);
-  });
-
-  test("a pull request is refused by its name, before anything is stored", async () => {
-    await using hub = await Hub.open();
-    const repo = await hub.model();
-    const asked = await hub.ask(`POST ${repo}/commit/main?create_pr=1`, commitOf([file("a", "a")], {}));
-    assert.equal(asked.status, 400);
-    assert.match(asked.headers.get("x-error-message") ?? "", /^Pull requests are not kept here/);
-    assert.equal((await hub.ask(`GET ${repo}/tree/main`)).body.length, 1);
   });
 
   test("branches and tags are made once, and deleted once; main is not", async () => {

@@ -5,6 +5,7 @@ import type { GateRefusal } from "../hub/gate.ts";
 import type { GitAsked, Standing } from "../hub/git-access.ts";
 import type { GitDesk, Pushed, Pusher, Taken } from "../hub/git-face.ts";
 import type { RefCommand } from "../hub/http-backend.ts";
+import { pullOf } from "../hub/pull-ref.ts";
 import type { RepoName } from "../hub/repo-name.ts";
 import { mainRef } from "../hub/receive-rules.ts";
 import type { Verdict } from "../evidence/verdict.ts";
@@ -14,6 +15,7 @@ import type { NodeTokens } from "./node-tokens.ts";
 import { beginLines, endLines, linesMax, logText } from "./push-lines.ts";
 import type { Server } from "./server.ts";
 
+const refNouns: Readonly<Record<string, string>> = { tags: "tag", pr: "pull request" };
 const nothing = "0".repeat(40);
 /** References of one push that are told, and recorded, one by one. */
 const toldMax = 20;
@@ -63,6 +65,11 @@ export class PushDesk implements GitDesk {
     return this.#server.mayAccount(by, "write", repo);
   }
 
+  async mayPropose(repo: RepoName, by: string): Promise<boolean> {
+    const isAccount = by !== "" && !by.startsWith("node ");
+    return isAccount && this.standing(repo) !== "absent" && this.mayRead(repo, by);
+  }
+
   async ensure({ kind, owner, name, id }: RepoName, by: string): Promise<{ ok: true } | { ok: false; says: string }> {
     // Who may write to it was told where it is not there.
     if (kind !== "spaces") return { ok: true };
@@ -80,6 +87,12 @@ export class PushDesk implements GitDesk {
   async refuse(push: Pushed): Promise<readonly string[]> {
     const { repo, account, updates } = push;
     const toBuild = repo.kind === "spaces" && updates.some(({ ref }) => ref === mainRef);
+    for (const { ref } of updates) {
+      const num = pullOf(ref);
+      const found = num === undefined ? undefined : this.#server.hub.repos.find(repo);
+      const wrong = found && num !== undefined && (await this.#server.discussions.refusePush(found, num));
+      if (wrong) return [wrong];
+    }
     const refused = toBuild ? await this.#server.commits.noRoom(repo.id, account) : undefined;
     if (refused) return [refused.says, ...(refused.waybill ? [`explain: ${refused.waybill}`] : [])];
     await this.#server.catalog.audit.add(entryOf(push));
@@ -130,8 +143,8 @@ export class PushDesk implements GitDesk {
   /** What one reference's new commit leads to. */
   async #land({ repo, account }: Pusher, { ref, to }: RefCommand, head: string): Promise<Landing> {
     const space = repo.id;
-    const [, kind, ...name] = ref.split("/");
-    const what = `${kind === "tags" ? "tag" : "branch"} ${name.join("/")}`;
+    const [, kind = "", ...name] = ref.split("/");
+    const what = `${refNouns[kind] ?? "branch"} ${name.join("/")}`;
     if (to === nothing) return { line: `${what} is deleted`, id: null, isBuild: false };
     const branch = ref === mainRef ? builtBranch : what;
     const started = await this.#server.commits.landed({ space, branch, commit: to, head, changed: true, account });

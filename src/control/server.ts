@@ -59,8 +59,10 @@ import type { Hardware } from "./hardware.ts";
 import type { NodeTokens } from "./node-tokens.ts";
 import type { Nodes } from "./nodes.ts";
 import { Hub } from "./hub.ts";
+import { Discussions } from "./discussions.ts";
 import type { Gates } from "./gates.ts";
 import type { HubRepo, HubRepos } from "./hub-repos.ts";
+import { PullFiles } from "./pull-files.ts";
 import { keyOf, type RepoName } from "../hub/repo-name.ts";
 import type { RepositoryStore } from "../hub/repository.ts";
 import { nodeViews } from "./node-views.ts";
@@ -163,6 +165,7 @@ export class Server {
   readonly commits: Commits;
   readonly hub: Hub;
   readonly gates: Gates;
+  readonly discussions: Discussions;
   readonly nodes: Nodes;
   readonly nodeTokens: NodeTokens;
   readonly replicas: Replicas;
@@ -190,6 +193,9 @@ export class Server {
     this.commits = parts.commits;
     this.hub = new Hub(parts);
     this.gates = parts.gates;
+    const { largeFiles: rows } = parts.catalog;
+    const files = new PullFiles({ ...parts, rows, reader: this.hub.reader, xet: parts.xet });
+    this.discussions = new Discussions({ ...parts, hub: this.hub, files });
     this.nodes = parts.nodes;
     this.nodeTokens = parts.nodeTokens;
     this.replicas = parts.replicas;

@@ -34,6 +34,10 @@ export class XetRepositories implements XetDesk {
     return repo !== undefined && this.#server.mayAccount(account, "write", repo);
   }
 
+  async mayPropose(repository: string, account: string): Promise<boolean> {
+    return account !== "" && (await this.mayRead(repository, account));
+  }
+
   onFailure(what: string, error: unknown): void {
     this.#server.onFailure(what, error);
   }

@@ -96,6 +96,12 @@ export function mayAccess(
   return { status: 403, says: `${id} belongs to ${owner}; you are ${caller.account}.` };
 }
 
+/** Who may bring what a pull request is to have: everybody who may read the repository, by a token that may write. */
+export function mayPropose(repo: RepoName, asked: GitAsked, standing: Standing): boolean {
+  if (standing === "absent" || !("caller" in asked) || asked.caller === null) return false;
+  return asked.caller.grants("write", keyOf(repo)) && mayAccess(repo, false, asked, standing) === undefined;
+}
+
 /** Whose turns it takes: an account, or a node, or null for the nameless of its address. */
 export function askedBy(asked: GitAsked): string | null {
   if ("refused" in asked) return null;

@@ -81,6 +81,8 @@ export interface GitDesk {
   mayRead(repo: RepoName, by: string): Promise<boolean>;
   /** The same of writing. */
   mayWrite(repo: RepoName, by: string): Promise<boolean>;
+  /** The same of what a pull request is to have. */
+  mayPropose(repo: RepoName, by: string): Promise<boolean>;
   /** Makes the Space where it is absent; says why it cannot be. */
   ensure(repo: RepoName, by: string): Promise<{ readonly ok: true } | { readonly ok: false; readonly says: string }>;
   /** Nothing else commits to this repository meanwhile. */

@@ -13,7 +13,7 @@ import type { RandomBytes } from "../stdx/ids.ts";
 import { instant, type Clock, type Instant } from "../stdx/time.ts";
 import { isOneOf } from "./errors.ts";
 import { sweepParts } from "./lfs-parts.ts";
-import { notedLarge, type LargeNote } from "./lfs-store.ts";
+import { notedLarge, proposalFolders, type LargeNote } from "./lfs-store.ts";
 import type { LfsPointer } from "./lfs-pointer.ts";
 import type { Threads } from "./xet/threads.ts";
 import { xorbKind, type XetStore } from "./xet/store.ts";
@@ -58,7 +58,8 @@ export class HubKeeper {
     await this.#verifyXorbs(found);
     for (const repository of await this.#repositories()) {
       await this.#verifyNotes(repository, found);
-      await this.#verifyWhole(repository, found);
+      for (const place of [repository, ...(await proposalFolders(repository))])
+        await this.#verifyWhole(place, { repository, found });
     }
     return found.all;
   }
@@ -129,8 +130,12 @@ export class HubKeeper {
     return made === hash ? undefined : `its terms make the file ${made}, not ${hash}`;
   }
 
-  async #verifyWhole(repository: string, found: Findings): Promise<void> {
-    const objects = new FolderBlobs(join(repository, "lfs"), this.#options.random);
+  /** Of what git-lfs brought, for a pull request or not. */
+  async #verifyWhole(
+    place: string,
+    { repository, found }: { readonly repository: string; readonly found: Findings },
+  ): Promise<void> {
+    const objects = new FolderBlobs(join(place, "lfs"), this.#options.random);
     for await (const blob of objects.list("objects")) {
       found.goOn();
       found.files += 1;

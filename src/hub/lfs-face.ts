@@ -3,19 +3,39 @@
  * addresses, and are kept only if their SHA-256 is the one that was announced. There are no locks.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { LargeFiles as Rows } from "../catalog/large-files.ts";
 import { codeRow } from "../evidence/codes.ts";
 import { readBody } from "../http/index.ts";
 import { visitorOf } from "../http/visitor.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
-import { addressOf, askedBy, leaving, mayAccess, parseGitPath, plainHeaders, type GitPath } from "./git-access.ts";
+import {
+  addressOf,
+  askedBy,
+  leaving,
+  mayAccess,
+  mayPropose,
+  parseGitPath,
+  plainHeaders,
+  type GitPath,
+} from "./git-access.ts";
 import type { GitDesk } from "./git-face.ts";
 import { gateHeaders } from "./gate.ts";
+import { parseBatch, parseJson, parsePointerOf } from "./lfs-batch.ts";
 import { readTicket, signTicket, ticketSeconds, type LfsTicket } from "./lfs-address.ts";
 import { isLfsOid, type LfsPointer } from "./lfs-pointer.ts";
 import type { LargeFiles } from "./large-files.ts";
 import { LfsParts, partBytes, partsOf } from "./lfs-parts.ts";
-import { findObject, type LfsStore, type Refusal, type Stored } from "./lfs-store.ts";
+import {
+  findLarge,
+  findObject,
+  findOwn,
+  makeProposalFolder,
+  proposalFolder,
+  type LfsStore,
+  type Refusal,
+  type Stored,
+} from "./lfs-store.ts";
 import { paceLimits, type PaceLimits } from "./pace.ts";
 import { keyOf, pathOf, repoNouns } from "./repo-name.ts";
 import { parseRange } from "./ranges.ts";
@@ -39,12 +59,10 @@ export interface LfsFaceOptions {
   readonly store: LfsStore;
   readonly large: LargeFiles;
   readonly storage: Storage;
+  readonly proposers: Pick<Rows, "addProposer">;
   readonly transfers: Transfers;
   readonly xet: Pick<XetService, "key" | "instance">;
-  readonly desk: Pick<
-    GitDesk,
-    "callerOf" | "standing" | "gate" | "storedAs" | "mayRead" | "mayWrite" | "ensure" | "onFailure"
-  >;
+  readonly desk: LfsDesk;
   /** Signs the addresses. */
   readonly key: Uint8Array;
   readonly clock: Clock;
@@ -52,9 +70,13 @@ export interface LfsFaceOptions {
   readonly limits?: Partial<LfsFaceLimits>;
 }
 
+type LfsDesk = Pick<
+  GitDesk,
+  "callerOf" | "standing" | "gate" | "storedAs" | "mayRead" | "mayWrite" | "mayPropose" | "ensure" | "onFailure"
+>;
+
 /** A batch of a thousand files has some 100 KiB. */
 const bodyMaxBytes = 1 << 20;
-const objectsMax = 1_000;
 /** A file of a gigabyte comes in that time over a line of 300 Mbit/s; git-lfs tries eight times. */
 const againSeconds = 30;
 /** git-lfs moves 8 files at a time. */
@@ -77,7 +99,16 @@ interface Place {
   readonly repository: string;
   /** The account, or a node; empty: one without a token. */
   readonly by: string;
+  /** Where what it brings lies, and of whom that counts: for a pull request apart from the repository's own. */
+  readonly room: Room;
   readonly origin: string;
+}
+
+interface Room {
+  readonly owner: string;
+  readonly folder: string;
+  /** Whether it is for pull requests alone. */
+  readonly proposes: boolean;
 }
 
 export class LfsFace {
@@ -133,7 +164,9 @@ export class LfsFace {
     const byXet = batch.operation === "upload" && batch.transfers.includes("xet") && place.by !== "";
     // Smaller files of the batch come whole: clients tell by whether parts are named.
     const inParts = batch.transfers.includes("multipart") && batch.objects.some(({ size }) => size > partBytes);
-    const way = byXet ? "xet" : batch.operation === "upload" && inParts ? "multipart" : "basic";
+    // Parts wait in the repository's own room: a file of a pull request comes whole.
+    const isParted = batch.operation === "upload" && inParts && !place.room.proposes;
+    const way = byXet ? "xet" : isParted ? "multipart" : "basic";
     const answer = (pointer: LfsPointer): Promise<object> =>
       batch.operation === "upload" ? this.#uploadOf(place, pointer, way) : this.#downloadOf(place, pointer);
     const objects = await Promise.all(batch.objects.map(answer));
@@ -141,14 +174,16 @@ export class LfsFace {
   }
 
   async #uploadOf(place: Place, pointer: LfsPointer, way: Way): Promise<object> {
-    const { path, repository, by, origin } = place;
+    const { path, repository, by, room, origin } = place;
     if (!isLfsOid(pointer.oid)) return failed(pointer, 422, "its oid is no SHA-256");
-    // No `actions`: it is here.
-    if ((await findObject(repository, pointer)) !== undefined) return pointer;
-    const full = await this.#options.storage.refuse(path.owner, pointer.size);
+    // No `actions`: it is here. Who may write brings what only a pull request has: it is the repository's own then.
+    const there = await (room.proposes ? findLarge : findOwn)(repository, pointer.oid);
+    if (there?.size === pointer.size) return pointer;
+    const full = await this.#options.storage.refuse(room.owner, pointer.size);
     if (full) return failed(pointer, full.status, full.says);
     if (way === "xet") return { ...pointer, actions: { upload: this.#xetOf(place) } };
-    const refused = await this.#options.store.refuse(repository, pointer.size);
+    if (room.proposes) await this.#makeRoom(path, repository, by);
+    const refused = await this.#options.store.refuse(room.folder, pointer.size);
     if (refused) return failed(pointer, refused.refusal === "disk-full" ? 507 : 413, refused.says);
     const upload = this.#address(path, { ...pointer, operation: "upload", repository: keyOf(path), by }, origin);
     const verify = { href: `${origin}${pathOf(path)}.git/info/lfs/objects/verify` };
@@ -157,18 +192,18 @@ export class LfsFace {
   }
 
   /** Where the Hub's own JavaScript client sends by Xet: with the token that it would ask for. */
-  #xetOf({ path, by, origin }: Place): object {
+  #xetOf({ path, by, room, origin }: Place): object {
     const { key, instance } = this.#options.xet;
     const token = {
-      right: "write",
+      right: room.proposes ? "propose" : "write",
       repository: `${path.kind}/${path.id}`,
-      owner: path.owner,
+      owner: room.owner,
       account: by,
       whole: false,
     } as const;
     const given = signToken(key, token, this.#options.clock.wall());
     return {
-      href: `${origin}/api/${path.kind}/${path.id}/xet-write-token/main`,
+      href: `${origin}/api/${path.kind}/${path.id}/xet-write-token/main${room.proposes ? "?create_pr=1" : ""}`,
       header: {
         "X-Xet-Cas-Url": `${origin}${casPath(instance, by)}`,
         "X-Xet-Access-Token": given.token,
@@ -223,8 +258,11 @@ export class LfsFace {
       const move: Move = { repository, ticket, request, response };
       // Awaited here: until it is through it has its place.
       if (ticket.operation === "download") return await this.#give(transfer, move);
-      using room = await this.#roomFor(transfer, path, ticket.size, response);
-      if (room !== undefined) await this.#take(transfer, move);
+      const { owner, folder, proposes } = await this.#roomOf(path, repository, ticket.by);
+      using room = await this.#roomFor(transfer, owner, ticket.size, response);
+      if (room === undefined) return;
+      if (proposes) await this.#makeRoom(path, repository, ticket.by);
+      await this.#take(transfer, { ...move, repository: folder });
     });
   }
 
@@ -233,10 +271,28 @@ export class LfsFace {
     const { key, clock, transfers, desk } = this.#options;
     const ticket = readTicket(key, { repository: keyOf(path), oid, query: path.query }, clock.wall());
     const isWrite = ticket?.operation === "upload";
-    const may = ticket && (isWrite ? desk.mayWrite(path, ticket.by) : desk.mayRead(path, ticket.by));
+    const may = ticket && (isWrite ? this.#mayBring(path, ticket.by) : desk.mayRead(path, ticket.by));
     if (ticket !== undefined && (await may) === true) return ticket;
     transfers.refuseStranger(request, response, "transfer/url-expired");
     return refuse(response, 403, "This address is not valid, or not any more: ask for it again.");
+  }
+
+  async #mayBring(path: GitPath, by: string): Promise<boolean> {
+    const { desk } = this.#options;
+    return (await desk.mayWrite(path, by)) || desk.mayPropose(path, by);
+  }
+
+  /** Of whom it counts what the account brings now, and where it lies. */
+  async #roomOf(path: GitPath, repository: string, by: string): Promise<Room> {
+    if (await this.#options.desk.mayWrite(path, by)) return { owner: path.owner, folder: repository, proposes: false };
+    return { owner: by, folder: proposalFolder(repository, by), proposes: true };
+  }
+
+  async #makeRoom(path: GitPath, repository: string, by: string): Promise<void> {
+    const stored = this.#options.desk.storedAs(path);
+    // Before a byte of it: so none is forgotten when the account's are counted.
+    if (stored !== undefined) await this.#options.proposers.addProposer(by, stored);
+    await makeProposalFolder(repository, by);
   }
 
   #callerOf({ by }: LfsTicket, request: IncomingMessage): Caller {
@@ -265,11 +321,11 @@ export class LfsFace {
   /** Undefined where there is none, and the answer was given. */
   async #roomFor(
     transfer: Transfer,
-    path: GitPath,
+    owner: string,
     bytes: number,
     response: ServerResponse,
   ): Promise<Disposable | undefined> {
-    const room = await this.#options.storage.admit(path.owner, bytes);
+    const room = await this.#options.storage.admit(owner, bytes);
     if (room.ok) return room;
     transfer.refuse(room.status === 507 ? "transfer/disk-full" : "transfer/tier-limit", room.says);
     return refuse(response, room.status, room.says);
@@ -306,8 +362,10 @@ export class LfsFace {
       const repository = this.#folderOf(path, response);
       if (repository === undefined) return;
       const ofBytes = number === undefined ? ticket.size : Math.min(partBytes, ticket.size);
+      if (!(await this.#options.desk.mayWrite(path, ticket.by)))
+        return refuse(response, 403, "A file of a pull request comes whole: ask for its address again.");
       // Parts that have come count among what the account keeps: put together they are no more.
-      using room = await this.#roomFor(transfer, path, number === undefined ? 0 : ofBytes, response);
+      using room = await this.#roomFor(transfer, path.owner, number === undefined ? 0 : ofBytes, response);
       if (room === undefined) return;
       if (number === undefined) {
         transfer.negotiated({ digest: `sha256:${oid}`, ofBytes });
@@ -370,25 +428,31 @@ export class LfsFace {
   ): Promise<Place | undefined> {
     const { desk, repositories, transfers } = this.#options;
     const asked = await desk.callerOf(request.headers.authorization);
-    const refused = mayAccess(path, write, asked, desk.standing(path));
-    if (refused) return refuse(response, refused.status, refused.says);
+    const standing = desk.standing(path);
+    const refused = mayAccess(path, write, asked, standing);
+    const proposes = write && refused !== undefined && mayPropose(path, asked, standing);
+    if (refused && !proposes) return refuse(response, refused.status, refused.says);
     const by = askedBy(asked) ?? "";
-    const gate = write ? undefined : await desk.gate(path, asked);
+    const gate = write && !proposes ? undefined : await desk.gate(path, asked);
     if (gate) {
       const about = { direction: "download", via: "git-lfs", repository: `${path.kind}/${path.id}` } as const;
       transfers.deny(request, response, { ...about, account: askedBy(asked) }, gate);
       response.setHeader("x-error-code", gateHeaders["x-error-code"]);
       return refuse(response, gate.status, gate.says);
     }
-    if (write) {
+    if (write && !proposes) {
       const made = await desk.ensure(path, by);
       if (!made.ok) return refuse(response, 403, made.says);
     }
     const stored = desk.storedAs(path);
-    if (write && stored !== undefined) await repositories.createRepository(stored);
+    if (write && !proposes && stored !== undefined) await repositories.createRepository(stored);
     if (stored === undefined || !(await repositories.exists(stored)))
       return refuse(response, 404, `There is no ${repoNouns[path.kind]} ${path.id} with files.`);
-    return { path, repository: repositories.repositoryOf(stored), by, origin: visitorOf(request).origin };
+    const repository = repositories.repositoryOf(stored);
+    const room: Room = proposes
+      ? { owner: by, folder: proposalFolder(repository, by), proposes }
+      : { owner: path.owner, folder: repository, proposes };
+    return { path, repository, by, room, origin: visitorOf(request).origin };
   }
 
   async #body<Value>(
@@ -419,45 +483,6 @@ function inPartsOf({ href, expires_in }: Address, pointer: LfsPointer): object {
   const header: Record<string, string> = { chunk_size: String(partBytes) };
   for (let n = 1; n <= partsOf(pointer); n++) header[String(n)] = `${address}/parts/${n}?${query}`;
   return { href: `${address}/parts?${query}`, expires_in, header };
-}
-
-interface Batch {
-  readonly operation: "upload" | "download";
-  readonly objects: readonly LfsPointer[];
-  /** Ways that the client knows. */
-  readonly transfers: readonly unknown[];
-}
-
-function parseBatch(value: unknown): Batch | string {
-  const { operation, objects, transfers, hash_algo: algorithm = "sha256" } = (value ?? {}) as Record<string, unknown>;
-  if (operation !== "upload" && operation !== "download") return "`operation` is neither upload nor download";
-  // `@huggingface/hub` writes it its own way.
-  if (algorithm !== "sha256" && algorithm !== "sha_256") return "`hash_algo` is not sha256, and no other is known";
-  if (!Array.isArray(objects)) return "`objects` is not a list";
-  if (objects.length > objectsMax) return `\`objects\` has more than ${objectsMax}`;
-  const pointers = objects.map(parsePointerOf);
-  const wrong = pointers.find((pointer) => typeof pointer === "string");
-  return (
-    wrong ?? { operation, objects: pointers as LfsPointer[], transfers: Array.isArray(transfers) ? transfers : [] }
-  );
-}
-
-/** The oid's form is looked at for each object: a wrong one is that object's error only. */
-function parsePointerOf(value: unknown): LfsPointer | string {
-  const { oid, size } = (value ?? {}) as Record<string, unknown>;
-  if (typeof oid !== "string") return "an `oid` is not a text";
-  if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0)
-    return `the \`size\` of ${oid} is no number of bytes`;
-  return { oid, size };
-}
-
-function parseJson(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString("utf8"));
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }
 
 function failed(pointer: LfsPointer, code: number, message: string): object {

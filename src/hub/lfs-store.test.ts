@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
-import { findObject, LfsStore, type LfsLimits } from "./lfs-store.ts";
+import { findObject, findOwn, LfsStore, makeProposalFolder, type LfsLimits } from "./lfs-store.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "wb-lfs-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -38,6 +38,28 @@ describe("LfsStore", () => {
     assert.equal(readFileSync(found?.by === "lfs" ? found.file : "", "utf8"), "hello");
     assert.equal(await findObject(repository, { ...pointer("hello"), size: 6 }), undefined);
     assert.deepEqual(waiting(repository), []);
+  });
+
+  test("what was brought for a pull request is read, counted apart, and the repository's own once it is taken, which can be done again", async () => {
+    const { repository, store } = fresh();
+    const place = await makeProposalFolder(repository, "bob");
+    assert.equal(await makeProposalFolder(repository, "bob"), place);
+    assert.deepEqual(await store.put(place, pointer("hello"), pieces("hello"), "bob"), { ok: true });
+    await store.put(place, pointer("other"), pieces("other"), "bob");
+    const read = async (text: string): Promise<string | undefined> => {
+      const found = await findObject(repository, pointer(text));
+      return found?.by === "lfs" ? readFileSync(found.file, "utf8") : undefined;
+    };
+    assert.equal(await read("hello"), "hello");
+    assert.equal(await findOwn(repository, pointer("hello").oid), undefined);
+    // Nobody has asked how much there is: another process had brought it.
+    const later = new LfsStore(random, { freeMinBytes: 0 });
+    for (let time = 0; time < 2; time++) await later.take(repository, pointer("hello").oid);
+    assert.deepEqual([await later.usedBy(repository), await later.usedBy(place)], [5, 5]);
+    assert.deepEqual([await read("hello"), await read("other")], ["hello", "other"]);
+    assert.ok((await findOwn(repository, pointer("hello").oid)) !== undefined);
+    later.forget(repository);
+    assert.deepEqual([await later.usedBy(repository), await later.usedBy(place)], [5, 5]);
   });
 
   test("finds nothing by a name that is no hash, wherever it leads", async () => {

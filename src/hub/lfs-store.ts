@@ -3,8 +3,8 @@
  * there whole and on disk, or not at all.
  */
 import { createHash } from "node:crypto";
-import { readdir, readFile, stat, statfs } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir, readFile, stat, statfs } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { FolderBlobs } from "../blobs/folder.ts";
 import { gathered } from "../blobs/gathered.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
@@ -32,6 +32,7 @@ const pieceBytes = 1 << 18;
 const objects = "objects";
 /** Of notes of what lies elsewhere; in a folder of their own, with what comes in for it. */
 const notes = "notes";
+const proposed = "proposed";
 
 export interface Refusal {
   readonly ok: false;
@@ -58,11 +59,60 @@ export type LargeObject = LfsPointer &
 /** What the repository has under this SHA-256; undefined where it has nothing, or `oid` is none. */
 export async function findLarge(repository: string, oid: string): Promise<LargeObject | undefined> {
   if (!isLfsOid(oid)) return undefined;
-  const file = objectFile(repository, oid);
-  const size = await sizeOf(file);
-  if (size !== undefined) return { oid, size, by: "lfs", file };
+  return (await findOwn(repository, oid)) ?? findProposed(repository, oid);
+}
+
+/** The same without what git-lfs brought for pull requests. */
+export async function findOwn(repository: string, oid: string): Promise<LargeObject | undefined> {
+  const whole = await findWhole(repository, oid);
+  if (whole !== undefined) return whole;
   const note = await readNote(repository, oid);
   return note && { oid, ...note, by: "xet" };
+}
+
+async function findWhole(folder: string, oid: string): Promise<LargeObject | undefined> {
+  const file = objectFile(folder, oid);
+  const size = await sizeOf(file);
+  return size === undefined ? undefined : { oid, size, by: "lfs", file };
+}
+
+/** One that git-lfs brought for a pull request. */
+async function findProposed(repository: string, oid: string): Promise<LargeObject | undefined> {
+  const folders = await proposalFolders(repository);
+  for (const folder of folders) {
+    const found = await findWhole(folder, oid);
+    if (found !== undefined) return found;
+  }
+  // It may have been taken since it was looked for there.
+  return folders.length === 0 ? undefined : findWhole(repository, oid);
+}
+
+/**
+ * Where files lie that the account, which may not write to the repository, has brought by git-lfs: a place as the repository's own, so that
+ * they are counted apart from those.
+ */
+export function proposalFolder(repository: string, account: string): string {
+  return join(repository, "lfs", proposed, account);
+}
+
+/** Makes that place in a repository that is there. */
+export async function makeProposalFolder(repository: string, account: string): Promise<string> {
+  const folder = proposalFolder(repository, account);
+  for (const path of [dirname(dirname(folder)), dirname(folder), folder])
+    await mkdir(path, { mode: 0o700 }).catch((error: unknown) => {
+      if (!isOneOf(error, ["EEXIST"])) throw error;
+    });
+  return folder;
+}
+
+/** One for each account that has brought some. */
+export async function proposalFolders(repository: string): Promise<readonly string[]> {
+  const folder = join(repository, "lfs", proposed);
+  const accounts = await readdir(folder).catch((error: unknown) => {
+    if (isOneOf(error, ["ENOENT"])) return []; // Nobody has.
+    throw error;
+  });
+  return accounts.map((account) => join(folder, account));
 }
 
 /** What it has that is what the pointer says; undefined where the bytes are not here, or are others. */
@@ -172,9 +222,24 @@ export class LfsStore {
     }
   }
 
+  /** A file that was brought for a pull request is the repository's own; nothing where it is, or was brought otherwise. */
+  async take(repository: string, oid: string): Promise<void> {
+    for (const folder of await proposalFolders(repository)) {
+      const found = await findWhole(folder, oid);
+      if (found?.by !== "lfs") continue;
+      // Known before it is another: what is read from the disk afterwards has it already.
+      await Promise.all([this.usedBy(repository), this.usedBy(folder)]);
+      const isFresh = await this.#blobs(repository).adopt({ kind: objects, digest: oid }, found.file);
+      if (isFresh) await this.#account(repository, found.size);
+      await this.#blobs(folder).remove({ kind: objects, digest: oid });
+      await this.#account(folder, -found.size);
+    }
+  }
+
   /** The repository is gone: another may be made in its folder. */
   forget(repository: string): void {
-    this.#used.delete(repository);
+    for (const known of this.#used.keys())
+      if (known === repository || known.startsWith(`${repository}/`)) this.#used.delete(known);
   }
 
   async #whyNot(repository: string, size: number, used: number, by?: string): Promise<Refusal | undefined> {

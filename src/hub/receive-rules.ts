@@ -3,6 +3,7 @@ import { extname } from "node:path";
 import { GitFailure, gitOutputMaxBytes } from "./git.ts";
 import { listTree, treeProblems, type RunIn } from "./git-objects.ts";
 import { commandsMax, type RefCommand } from "./http-backend.ts";
+import { pullOf } from "./pull-ref.ts";
 import { largeFilesOf, missingObjects } from "./lfs-tree.ts";
 
 /** The branch that is read where no other is named; of a Space it is built and runs. */
@@ -38,8 +39,8 @@ export async function refusePush(
       "Push its history in parts, older commits first (git push <remote> <commit>:refs/heads/<branch>), or its last commit alone.",
     ]);
   if (large.length > 0) return tooLarge(largeSays(large));
-  for (const { ref, to } of brought.filter(({ ref: name }) => name.startsWith("refs/heads/"))) {
-    const branch = ref.slice("refs/heads/".length);
+  for (const { ref, to } of brought.filter(({ ref: name }) => !name.startsWith("refs/tags/"))) {
+    const branch = ref.replace(/^refs\/(heads\/)?/, "");
     const entries = await bounded(() => listTree(run, to));
     if (entries === undefined) return no([`${branch} has more files than a repository may have`]);
     const problems = await treeProblems(run, entries);
@@ -54,11 +55,15 @@ const no = (lines: readonly string[]): PushRefusal => ({ lines, code: "transfer/
 const tooLarge = (lines: readonly string[]): PushRefusal => ({ lines, code: "transfer/too-large" });
 
 function refProblems(commands: readonly RefCommand[]): readonly string[] {
-  return commands.flatMap(({ ref, to }) => {
+  return commands.flatMap(({ ref, from, to }) => {
     if (ref === mainRef && to === nothing)
       return [
         "main cannot be deleted: it is what a Space runs, and what is read where nothing else is asked for. Push another commit to it instead.",
       ];
+    if (pullOf(ref) !== undefined)
+      return from === nothing || to === nothing
+        ? [`${ref} is made by opening a pull request, and stays: only commits are pushed to it`]
+        : [];
     if (!ref.startsWith("refs/heads/") && !ref.startsWith("refs/tags/"))
       return [`${ref} is neither a branch nor a tag: only those are taken`];
     return Buffer.byteLength(ref) > refMaxBytes ? [`${ref.slice(0, 40)}… has more than ${refMaxBytes} bytes`] : [];

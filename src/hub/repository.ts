@@ -14,6 +14,7 @@ import { importStream } from "./import-stream.ts";
 import { attributesFile, uncovered, withLines } from "./lfs-attributes.ts";
 import { largeFilesOf, missingObjects, pointersTo, writeLargeFiles, type OpenLarge } from "./lfs-tree.ts";
 import { pathConflicts, pathProblem, saidOfPath } from "./paths.ts";
+import { pullOf } from "./pull-ref.ts";
 import { Writers } from "./writers.ts";
 
 export interface NewFile {
@@ -38,6 +39,7 @@ export interface Author {
 export interface CommitRequest {
   /** The bare repository's folder, as {@link RepositoryStore.repositoryOf} gives it. */
   readonly repository: string;
+  /** Or a pull request's whole reference, `refs/pr/N`. */
   readonly branch: string;
   readonly files: readonly NewFile[];
   readonly largeFiles?: readonly NewLargeFile[];
@@ -226,7 +228,7 @@ export function openRepositories({
         limitMs: copyWithinMs,
         withHelpers: true,
       });
-      for (const large of ["objects", "xet/notes"])
+      for (const large of ["objects", "xet/notes", "proposed"])
         await shareFiles(join(source, "lfs", large), join(fresh, "lfs", large));
     });
   }
@@ -284,7 +286,7 @@ export function openRepositories({
     }
     const { commit, tree } = await importWithAttributes(request, head, present);
     if (from !== null && tree === from.tree) return { ok: true, commit: from.commit, tree, changed: false };
-    if (!(await swap(repository, `refs/heads/${request.branch}`, commit, head))) return "moved";
+    if (!(await swap(repository, refOf(request.branch), commit, head))) return "moved";
     return { ok: true, commit, tree, changed: true };
   }
 
@@ -319,19 +321,19 @@ export function openRepositories({
   }
 
   /** True where the branch went from `from` to `to`; false where it was elsewhere by then. */
-  async function swap(repository: string, branch: string, to: string, from: string | null): Promise<boolean> {
+  async function swap(repository: string, ref: string, to: string, from: string | null): Promise<boolean> {
     try {
-      await run(repository, ["update-ref", branch, to, from ?? noCommit]);
+      await run(repository, ["update-ref", ref, to, from ?? noCommit]);
       return true;
     } catch (error) {
-      const now = await headOf(repository, branch.slice("refs/heads/".length));
+      const now = await commitOf(repository, ref);
       if (error instanceof GitFailure && now !== from) return false;
       throw error;
     }
   }
 
   function headOf(repository: string, branch: string): Promise<string | null> {
-    return commitOf(repository, `refs/heads/${branch}`);
+    return commitOf(repository, refOf(branch));
   }
 
   async function commitOf(repository: string, ref: string): Promise<string | null> {
@@ -441,11 +443,14 @@ function checkedName(name: string): string {
 
 /** Of a branch or a tag; what reads as a commit's id is none. */
 export function isBranchName(branch: string): boolean {
-  if (isCommit(branch)) return false;
+  // What begins so is a whole reference wherever a name is taken.
+  if (isCommit(branch) || branch.startsWith("refs/")) return false;
   return /^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$/.test(branch) && !/\.\.|\/\/|\.lock(\/|$)|[./]$|\/\./.test(branch);
 }
 
 export const isCommit = (text: string): boolean => /^[0-9a-f]{40}$/.test(text);
+
+const refOf = (branch: string): string => (pullOf(branch) === undefined ? `refs/heads/${branch}` : branch);
 
 function wrongPaths(request: CommitRequest): readonly string[] {
   const { files, largeFiles = [], deletedFiles = [], deletedFolders = [], branch } = request;
@@ -453,7 +458,7 @@ function wrongPaths(request: CommitRequest): readonly string[] {
   const seen = new Set<string>();
   const twice = new Set(added.filter((path) => seen.has(path) || !seen.add(path)));
   return [
-    ...(isBranchName(branch) ? [] : [`not a branch's name: ${JSON.stringify(branch)}`]),
+    ...(isBranchName(branch) || pullOf(branch) !== undefined ? [] : [`not a branch's name: ${JSON.stringify(branch)}`]),
     ...[...added, ...deletedFiles, ...deletedFolders].flatMap(saidOfPath),
     ...[...twice].map((path) => `${path} is added twice`),
     ...pathConflicts(added),

@@ -40,7 +40,10 @@ export async function openHubFaces(
         ...{ folder: join(config.data, "git"), limits: { ...config.git, pace } },
       }),
     ),
-    new LfsFace({ ...common, store, large: files, storage: service.storage, xet: service, key, clock }),
+    new LfsFace({
+      ...{ ...common, store, large: files, storage: service.storage, xet: service, key, clock },
+      proposers: server.catalog.largeFiles,
+    }),
     new XetFace({ ...common, store: xet, ...service, clock, desk: new XetRepositories(server) }),
     new ResolveFace({ ...common, reader: server.hub.reader, large: files, instance: service.instance }),
   ];

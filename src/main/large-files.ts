@@ -1,4 +1,5 @@
 /** The repositories with their large files: where these lie, who computes on them, and what accounts may keep. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { FolderBlobs } from "../blobs/folder.ts";
 import type { HubRepo } from "../control/hub-repos.ts";
@@ -8,7 +9,7 @@ import { HubJobs } from "../control/hub-jobs.ts";
 import { HubKeeper } from "../hub/keeper.ts";
 import { LargeFiles } from "../hub/large-files.ts";
 import { waitingBytes } from "../hub/lfs-parts.ts";
-import { lfsLimits, LfsStore } from "../hub/lfs-store.ts";
+import { lfsLimits, LfsStore, proposalFolder } from "../hub/lfs-store.ts";
 import { openRepositories, type RepositoryStore } from "../hub/repository.ts";
 import { Storage } from "../hub/storage.ts";
 import type { XetService } from "../hub/xet/service.ts";
@@ -67,9 +68,15 @@ export async function openLargeFiles(
       const repository = repositories.repositoryOf(repo.stored);
       sum += (await lfs.usedBy(repository)) + (await waitingBytes(repository, random));
     }
+    for (const stored of await rows.proposedTo(owner)) {
+      const place = proposalFolder(repositories.repositoryOf(stored), owner);
+      if (existsSync(place)) sum += await lfs.usedBy(place);
+    }
     return sum;
   };
-  const lfsOwners = async (): Promise<readonly string[]> => [...new Set(repos().map(({ owner }) => owner))];
+  const lfsOwners = async (): Promise<readonly string[]> => [
+    ...new Set([...repos().map(({ owner }) => owner), ...(await rows.proposers())]),
+  ];
   const storage = new Storage({
     ...{ rows, folder: config.data, clock, limits: config.storage, lfsOwners, lfsBytesOf },
   });
@@ -92,6 +99,7 @@ export async function openLargeFiles(
     key: await loadOwnSecret(catalog.settings, "xet", random),
     instance: folderId.slice(0, instanceChars),
     storage,
+    lfs,
     jobs,
   };
   return { repositories, lfs, xet, files, service };

@@ -520,6 +520,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   await builds.recover();
   stack.defer(() => builds.close());
   await spaces.recover();
+  await server.discussions.recover();
 
   const api = createApi(server);
   const desk = new PushDesk(server, nodeTokens);

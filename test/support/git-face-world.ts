@@ -60,6 +60,7 @@ export async function gitFaceWorld(
     storedAs: ({ id }) => id,
     mayRead: async () => true,
     mayWrite: async () => true,
+    mayPropose: async () => true,
     ensure: async () => {
       await made;
       return { ok: true };

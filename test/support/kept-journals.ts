@@ -81,7 +81,8 @@ export const keptXet = {
 /** Of the model that is kept. */
 export const keptFolder = "models/m_1";
 
-export async function hubIn({ repos, largeFiles, accessRequests }: Catalog) {
+export async function hubIn({ repos, largeFiles, accessRequests, discussions }: Catalog) {
+  const pull = { repo: keptFolder, num: 1 };
   const holders = ["models/alice/Tiny"];
   const page = { skip: 0, limit: pageMax };
   return {
@@ -95,6 +96,9 @@ export async function hubIn({ repos, largeFiles, accessRequests }: Catalog) {
     conversion: (await largeFiles.conversion({ sha256: keptXet.converted })) ?? null,
     usage: [...(await largeFiles.usage())],
     limits: [...(await largeFiles.limits())],
+    discussions: (await discussions.list(pull.repo, {}, { skip: 0, limit: pageMax })).rows,
+    said: await discussions.events(pull),
+    proposedTo: await largeFiles.proposedTo("bob"),
   };
 }
 

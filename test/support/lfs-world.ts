@@ -48,6 +48,7 @@ export async function lfsWorld(limits: Partial<LfsFaceLimits> = {}, room: Partia
   const face = new LfsFace({
     ...{ repositories, store, transfers: told.transfers, key, clock, random, limits },
     ...{ large: world.files, storage: world.storage, xet: { key, instance: "here" } },
+    proposers: { addProposer: async () => undefined },
     desk: {
       callerOf: async (field) => {
         const account = field?.replace("Bearer ", "");
@@ -60,6 +61,7 @@ export async function lfsWorld(limits: Partial<LfsFaceLimits> = {}, room: Partia
       storedAs: ({ id }) => id,
       mayRead: async () => true,
       mayWrite: async () => true,
+      mayPropose: async () => true,
       ensure: async () => ({ ok: true }),
       onFailure: (_, error) => void told.failures.push(error),
     },

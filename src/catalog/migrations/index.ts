@@ -21,6 +21,7 @@ import { identities } from "./0017-identities.ts";
 import { repos } from "./0018-repos.ts";
 import { largeFiles } from "./0019-large-files.ts";
 import { buildLimits } from "./0020-build-limits.ts";
+import { discussions } from "./0021-discussions.ts";
 import { repoAccess } from "./0022-repo-access.ts";
 
 export interface Migration {
@@ -56,6 +57,7 @@ export const migrations: readonly Migration[] = [
   repos,
   largeFiles,
   buildLimits,
+  discussions,
   repoAccess,
 ];
 

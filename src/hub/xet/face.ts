@@ -39,6 +39,8 @@ export interface XetDesk {
   gate(repository: string, account: string): Promise<GateRefusal | undefined>;
   /** The same of writing. */
   mayWrite(repository: string, account: string): Promise<boolean>;
+  /** The same of pull requests. */
+  mayPropose(repository: string, account: string): Promise<boolean>;
   onFailure(what: string, error: unknown): void;
 }
 
@@ -318,8 +320,10 @@ export class XetFace {
   }
 
   /** It could when the token was given. */
-  async #mayWrite({ repository, account }: XetToken, response: ServerResponse): Promise<boolean> {
-    if (await this.#options.desk.mayWrite(repository, account)) return true;
+  async #mayWrite({ repository, account, right }: XetToken, response: ServerResponse): Promise<boolean> {
+    const { desk } = this.#options;
+    if (await (right === "propose" ? desk.mayPropose(repository, account) : desk.mayWrite(repository, account)))
+      return true;
     refuse(response, 403, `${account} may not write to ${repository} any more.`);
     return false;
   }
@@ -333,7 +337,7 @@ export class XetFace {
       return refuse(response, 401, "This token is not valid, or not any more: ask the Hub's API for another.");
     }
     // Who may write sees what was written.
-    if (token.right === right || token.right === "write") return token;
+    if (token.right === right || token.right !== "read") return token;
     return refuse(response, 403, `This token is for reading ${token.repository}.`);
   }
 

@@ -233,6 +233,27 @@ describe("of another's bytes nobody learns", () => {
     assert.equal(says(await putFiles([upload.file], world.scope("alice", "open"))), "taken", "the account's own may");
   });
 
+  test("by a token for pull requests: it names what its account brought for those, and of the repository's own nothing", async () => {
+    const owner = world.scope("alice", "proposed", false);
+    const proposer = { ...owner, owner: "bob", account: "bob", proposes: true };
+    const [theirs, own] = [fresh(), fresh()];
+    await putXorb(theirs, owner);
+    await putFiles([theirs.file], owner);
+    assert.match(says(await putFiles([theirs.file], proposer)), /was not sent by you/);
+    const first = ({ leaves }: Upload): string => toHex(leaves[0]?.hash ?? new Uint8Array());
+    assert.equal(await world.xet.shardOf(first(theirs), proposer), undefined);
+    await putXorb(own, proposer);
+    assert.equal(says(await putFiles([own.file], proposer)), "taken");
+    assert.notEqual(await world.xet.shardOf(first(own), proposer), undefined);
+    assert.match(says(await putFiles([own.file], { ...proposer, account: "carol" })), /was not sent by you/);
+    assert.match(says(await putFiles([own.file], owner)), /was not sent by you/);
+    assert.deepEqual(
+      await read(owner, own.file.sha256),
+      Buffer.from(own.bytes),
+      "whoever reads the repository reads it",
+    );
+  });
+
   test("by a file that shares its xorb: of the rest of it no byte is given", async () => {
     const scope = world.scope("alice", "shares");
     const upload = fresh();

@@ -2,7 +2,7 @@
  * The store of xorbs: takes what clients bring by the Xet protocol, checks all of it before anything refers to it, and gives files out of
  * it. A xorb is named only by who has brought it: nobody learns that a chunk is here from another's bytes, and nobody reads those.
  */
-import type { LargeFiles as Rows, XetFileRow } from "../../catalog/large-files.ts";
+import { proposalHolder, type LargeFiles as Rows, type XetFileRow } from "../../catalog/large-files.ts";
 import type { BlobName, Blobs, ByteRange } from "../../blobs/blobs.ts";
 import { gathered } from "../../blobs/gathered.ts";
 import type { RandomBytes } from "../../stdx/ids.ts";
@@ -24,6 +24,8 @@ export interface Scope {
   readonly account: string;
   /** Whether what it shows is good for all that the account has, and not for this repository alone. */
   readonly whole: boolean;
+  /** Whether it is for pull requests alone: of the repository it names only what the account brought for those. */
+  readonly proposes?: boolean;
 }
 
 export type Taken =
@@ -394,8 +396,9 @@ function isAskedFor(hash: Uint8Array): boolean {
 }
 
 /** Under which names it may use what was brought before. */
-function namesOf({ repository, account, whole }: Scope): readonly string[] {
-  return whole ? [repository, `account/${account}`] : [repository];
+function namesOf({ repository, account, whole, proposes = false }: Scope): readonly string[] {
+  const holder = proposes ? proposalHolder(repository, account) : repository;
+  return whole ? [holder, `account/${account}`] : [holder];
 }
 
 function holdersOf(scope: Scope): readonly { readonly holder: string; readonly owner: string }[] {

@@ -6,8 +6,11 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Scope } from "./store.ts";
 
+/** `propose`: to write what a pull request is to have, whose room is the account's own (`owner`). */
+export type XetRight = "read" | "write" | "propose";
+
 export interface XetToken extends Scope {
-  readonly right: "read" | "write";
+  readonly right: XetRight;
 }
 
 /** Clients ask for another when a minute of it is left. */
@@ -37,7 +40,7 @@ export function readToken(key: Uint8Array, token: string, now: number): XetToken
     Buffer.from(text, "base64url").toString(),
   ) as [number, string, string, string, boolean, XetToken["right"], number];
   if (version !== 1 || now >= (expires + graceSeconds) * 1000) return undefined;
-  return { repository, owner, account, whole, right };
+  return { repository, owner, account, whole, right, ...(right === "propose" && { proposes: true }) };
 }
 
 /** Bytes of a xorb that a file has. */

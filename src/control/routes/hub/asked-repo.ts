@@ -4,10 +4,12 @@ import type { Revision } from "../../../hub/repo-reader.ts";
 import type { RepoTree } from "../../../hub/tree-index.ts";
 import type { Right } from "../../../identity/roles.ts";
 import type { ApiContext } from "../../api.ts";
-import { mayKnow, ownerOf, refuse } from "../../api.ts";
+import { mayKnow, notFor, ownerOf, refuse } from "../../api.ts";
 import type { Caller } from "../../caller.ts";
+import type { Participant } from "../../discussion-rules.ts";
 import type { HubRepo } from "../../hub-repos.ts";
 import type { Server } from "../../server.ts";
+import { noFiles } from "./gate.ts";
 
 export { anyRepo } from "../../audited.ts";
 
@@ -35,6 +37,35 @@ export function writableRepo(
   if (caller instanceof Response) return caller;
   const repo = server.hub.repos.find(name);
   return repo ? { repo, caller } : noRepo(c, name);
+}
+
+/** The same for who may say something about it, or propose a change: everybody who may read it, by what may write. */
+export function discussedRepo(
+  c: ApiContext,
+  server: Server,
+): { readonly repo: HubRepo; readonly caller: Caller; readonly by: Participant } | Response {
+  const caller = c.get("caller");
+  if (!caller) return refuse(c, "identity/missing");
+  const repo = readableRepo(c, server);
+  if (repo instanceof Response) return repo;
+  const { owner, key } = repo;
+  if (!caller.grants("write", key)) return notFor(c, "write");
+  return { repo, caller, by: { account: caller.account, mayWrite: caller.may("write", { owner, space: key }) } };
+}
+
+/** Where a change is asked for: of a branch for who may write, of a pull request for who may propose it, and gets the files. */
+export async function changeableRepo(
+  c: ApiContext,
+  server: Server,
+  isPull: boolean,
+): Promise<ReturnType<typeof discussedRepo>> {
+  if (isPull) {
+    const discussed = discussedRepo(c, server);
+    if (discussed instanceof Response) return discussed;
+    return (await noFiles(c, server, discussed.repo)) ?? discussed;
+  }
+  const asked = writableRepo(c, server);
+  return asked instanceof Response ? asked : { ...asked, by: { account: asked.caller.account, mayWrite: true } };
 }
 
 /** Also of a private one that the caller may not know of. */

@@ -4,13 +4,14 @@
  */
 import { z } from "zod";
 import { sentence } from "../../../evidence/words.ts";
+import { pullRef } from "../../../hub/pull-ref.ts";
 import type { RefFound, RepoReader } from "../../../hub/repo-reader.ts";
 import type { RefChange } from "../../../hub/repository-refs.ts";
 import { instant, iso } from "../../../stdx/time.ts";
 import type { ApiContext, Route } from "../../api.ts";
 import { refuse } from "../../api.ts";
 import { noteChange } from "../../auditing.ts";
-import { authorOf } from "../../hub-repos.ts";
+import { authorOf, type HubRepo } from "../../hub-repos.ts";
 import { builtBranch } from "../../no-build.ts";
 import { optionalBody } from "../../json-body.ts";
 import { anyRepo, noRevision, readableRepo, refuseWish, writableRepo } from "./asked-repo.ts";
@@ -31,10 +32,21 @@ export const historyRoute: Route = (api, server) => {
   const { hub } = server;
   const seconds = (): number => Math.floor(server.clock.wall() / 1000);
 
+  /** Those that have been opened, by their numbers. */
+  const pullsOf = async (repo: HubRepo): Promise<readonly RefFound[]> => {
+    if (!(await hub.store.exists(repo.stored))) return [];
+    const open = await server.catalog.discussions.pulls(repo.stored);
+    const heads = await server.discussions.pulls.heads(hub.folderOf(repo));
+    return heads
+      .filter(({ num }) => open.has(num))
+      .toSorted((a, b) => a.num - b.num)
+      .map(({ num, commit }) => ({ name: `pr/${num}`, ref: pullRef(num), commit }));
+  };
+
   api.get(`${anyRepo}/refs`, async (c) => {
     const repo = readableRepo(c, server);
     if (repo instanceof Response) return repo;
-    const pulls = c.req.query("include_prs") === undefined ? {} : { pullRequests: [] };
+    const pulls = c.req.query("include_prs") === undefined ? {} : { pullRequests: await pullsOf(repo) };
     if (!(await hub.store.exists(repo.stored))) return c.json({ branches: [], converts: [], tags: [], ...pulls });
     // A repository may have more of them than are to be held: the answer is written while git lists them.
     const body = ReadableStream.from(refsJson(hub.reader, hub.folderOf(repo), pulls));

@@ -25,17 +25,18 @@ const pathsWish = z.object({ paths: z.union([z.string(), z.array(z.string())]), 
 export const treeRoute: Route = (api, server) => {
   for (const path of [`${anyRepo}/tree/:rev`, `${anyRepo}/tree/:rev/:path{.+}`])
     api.get(path, async (c) => {
-      const read = await readRevision(c, server);
+      const { name, path: within } = askedTree(c);
+      const read = await readRevision(c, server, name);
       if (read instanceof Response) return read;
       const { repo, revision, tree } = read;
-      const folder = (c.req.param("path") ?? "").replace(/\/$/, "");
+      const folder = within.replace(/\/$/, "");
       const expand = isSet(c.req.query("expand"));
       const { limit } = pageOf(c, expand ? expandedMost : pageMost);
       const recursive = isSet(c.req.query("recursive"));
       const page = await tree.page(folder, { recursive, cursor: c.req.query("cursor") ?? "", limit });
       if (page === undefined) return noEntry(c, repo, folder);
       const entries = await entriesOf(server, { repo, revision, items: page.items, expand });
-      return c.json(entries, 200, linkTo(c, page.next, pinned(c, revision)));
+      return c.json(entries, 200, linkTo(c, page.next, pinned(c, name, revision)));
     });
   api.post(`${anyRepo}/paths-info/:rev`, async (c) => {
     const asked = await askedPaths(c);
@@ -82,13 +83,21 @@ export function entryOf({ type, oid, size, path, lfs }: TreeItem): { readonly pa
   return { type, oid, size: lfs.size, path, lfs: large } as { path: string };
 }
 
+/** `@huggingface/hub` writes a pull request's reference with its slashes as they are. */
+function askedTree(c: ApiContext): { readonly name: string; readonly path: string } {
+  const [name = "main", path = ""] = [c.req.param("rev"), c.req.param("path")];
+  const [, pull, rest = ""] = (name === "refs" && /^(pr\/[1-9]\d{0,8})(?:\/(.*))?$/.exec(path)) || [];
+  return pull === undefined ? { name, path } : { name: `refs/${pull}`, path: rest };
+}
+
 /** The list's address at its commit, so that all pages are of the same tree. */
-function pinned(c: ApiContext, revision: Revision | "empty"): string {
+function pinned(c: ApiContext, name: string, revision: Revision | "empty"): string {
   const { pathname } = new URL(c.req.url);
   if (revision === "empty") return pathname;
   const [before = "", after = ""] = pathname.split("/tree/", 2);
-  const folder = after.includes("/") ? after.slice(after.indexOf("/")) : "";
-  return `${before}/tree/${revision.commit}${folder}`;
+  const isPlain = after.startsWith(`${name}/`) || after === name;
+  const folder = after.split("/").slice(isPlain ? name.split("/").length : 1);
+  return [before, "tree", revision.commit, ...folder].join("/");
 }
 
 /** Python sends a form, others JSON. */

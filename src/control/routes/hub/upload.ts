@@ -1,10 +1,12 @@
 /**
  * `POST R/preupload/REVISION` and `POST R/commit/BRANCH` (R: `/api/{models,datasets,spaces}/OWNER/NAME`): how files go in, and the commit
- * that has them. A commit on a Space's main makes the Space if it is absent, and starts its build or says why there is none.
+ * that has them, on a branch or as a pull request. A commit on a Space's main makes the Space if it is absent, and starts its build or says
+ * why there is none.
  */
 import { z } from "zod";
 import type { CommitView, NoBuildView } from "../../../contract/api.ts";
 import { pathProblem } from "../../../hub/paths.ts";
+import { pullOf } from "../../../hub/pull-ref.ts";
 import { pathOf, type RepoName } from "../../../hub/repo-name.ts";
 import type { TreeItem } from "../../../hub/tree-index.ts";
 import { uploadModes } from "../../../hub/upload-modes.ts";
@@ -12,13 +14,15 @@ import type { ApiContext, Route } from "../../api.ts";
 import { originOf, refuse, spaceOwnerOf } from "../../api.ts";
 import { noteChange } from "../../auditing.ts";
 import { notStored, parsedCommit, type Committed } from "../../commits.ts";
+import type { No } from "../../discussion-rules.ts";
 import { RepoGone } from "../../hub.ts";
 import type { HubRepo } from "../../hub-repos.ts";
 import { boundedBody, jsonBody } from "../../json-body.ts";
 import { builtBranch } from "../../no-build.ts";
 import type { Server } from "../../server.ts";
-import { anyRepo, namedRepo, noRevision, refuseWish, writableRepo } from "./asked-repo.ts";
-import { noRoomFor } from "./room.ts";
+import { anyRepo, changeableRepo, namedRepo, noRevision, refuseWish, writableRepo } from "./asked-repo.ts";
+import { discussionUrl } from "./discussions.ts";
+import { noRoomFor, roomOwner } from "./room.ts";
 
 /** Base64 of 64 MiB of files, and room for their names. */
 export const commitMaxBytes = 92 * 1024 * 1024;
@@ -36,14 +40,12 @@ const preupload = z.object({
 
 export const uploadRoute: Route = (api, server) => {
   api.post(`${anyRepo}/preupload/:rev`, async (c) => {
-    const asked = writableRepo(c, server);
+    const name = c.req.param("rev");
+    const asked = await changeableRepo(c, server, asksPull(c) || pullOf(name) !== undefined);
     if (asked instanceof Response) return asked;
     const wish = await jsonBody(c, preupload);
     if (wish instanceof Response) return wish;
-    const pulls = noPulls(c);
-    if (pulls) return pulls;
-    const { repo } = asked;
-    const name = c.req.param("rev");
+    const { repo, by } = asked;
     const revision = await server.hub.revision(repo, name);
     if (revision === undefined) return noRevision(c, repo, name);
     const wrong = wish.files.find(({ path }) => pathProblem(path) !== undefined);
@@ -62,7 +64,7 @@ export const uploadRoute: Route = (api, server) => {
     const isNew = ({ path, size }: (typeof files)[number], at: number): boolean =>
       modes[at]?.uploadMode === "lfs" && !modes[at].shouldIgnore && largeSizeOf(there.get(path)) !== size;
     const bytes = files.filter(isNew).reduce((sum, { size }) => sum + size, 0);
-    const full = bytes > 0 ? await noRoomFor(c, server, repo.owner, bytes) : undefined;
+    const full = bytes > 0 ? await noRoomFor(c, server, roomOwner(repo, by), bytes) : undefined;
     if (full) return full;
     return c.json({
       files: files.map(({ path }, at) => {
@@ -76,24 +78,18 @@ export const uploadRoute: Route = (api, server) => {
     const startedAt = server.clock.wall();
     const name = namedRepo(c);
     const branch = c.req.param("rev");
+    if (asksPull(c) || pullOf(branch) !== undefined) return commitPull(c, server, branch);
     // It makes the Space that is not there.
     const isBuilt = name.kind === "spaces" && branch === builtBranch;
     const asked = isBuilt ? spaceOwnerOf(c) : writableRepo(c, server);
     if (asked instanceof Response) return asked;
     const bytes = await boundedBody(c, commitMaxBytes);
     if (bytes instanceof Response) return bytes;
-    const pulls = noPulls(c);
-    if (pulls) return pulls;
     const account = "repo" in asked ? asked.caller.account : asked.account;
     const done =
       (isBuilt ? await server.madeCommit() : undefined) ?? (await commitTo(server, name, { branch, bytes, account }));
     if (done === "no-branch") return noRevision(c, name, branch);
-    if (!done.ok) {
-      const { says, errors, waybill } = done;
-      const headers: Record<string, string> =
-        done.code === "control/not-found" ? { "x-error-code": "EntryNotFound" } : {};
-      return refuse(c, done.code, { detail: says, ...(errors && { errors }), ...(waybill && { waybill }) }, headers);
-    }
+    if (!done.ok) return refuseCommit(c, done);
     noteChange(c, { commit: done.commit, build: done.build });
     const led = done.build ?? done.noBuild?.id;
     const about = { request: c.get("requestId"), method: "POST", path: c.req.path, account, startedAt };
@@ -144,11 +140,49 @@ export async function commitTo(
   });
 }
 
-/** The answer to who wants a pull request; undefined to all others. */
-function noPulls(c: ApiContext): Response | undefined {
+/** A commit on a pull request, which it opens where that is asked for. */
+async function commitPull(c: ApiContext, server: Server, branch: string): Promise<Response> {
+  const asked = await changeableRepo(c, server, true);
+  if (asked instanceof Response) return asked;
+  const bytes = await boundedBody(c, commitMaxBytes);
+  if (bytes instanceof Response) return bytes;
+  const { repo, by } = asked;
+  const isNew = asksPull(c);
+  if (isNew && branch !== builtBranch)
+    return refuseWish(c, "A pull request is for main: leave the branch out, or leave create_pr out to add to one.");
+  const parsed = parsedCommit(bytes);
+  if (!parsed.ok) return refuseCommit(c, parsed);
+  const { discussions } = server;
+  const num = pullOf(branch);
+  const done =
+    num === undefined
+      ? await discussions.propose(repo, parsed.commit, by)
+      : await discussions.commit(repo, num, parsed.commit, by);
+  if (!done.ok) return refuseCommit(c, done);
+  const pull = "num" in done ? done.num : num;
+  noteChange(c, { commit: done.commit, pull });
+  const answer: CommitView = {
+    success: true,
+    commitOid: done.commit ?? "",
+    commitUrl: `${originOf(c)}${pathOf(repo)}/commit/${done.commit}`,
+    hookOutput: "",
+    pullRequestUrl: pull === undefined ? null : discussionUrl(c, repo, pull),
+    build: null,
+    noBuild: null,
+  };
+  return c.json(answer);
+}
+
+function refuseCommit(c: ApiContext, { code, says, errors, waybill }: No): Response {
+  const isEntry = code === "control/not-found" && errors !== undefined && errors.length > 0;
+  const headers: Record<string, string> = isEntry ? { "x-error-code": "EntryNotFound" } : {};
+  return refuse(c, code, { detail: says, ...(errors && { errors }), ...(waybill && { waybill }) }, headers);
+}
+
+/** Whether the change is to be a pull request of its own. */
+export function asksPull(c: ApiContext): boolean {
   const asked = c.req.query("create_pr");
-  if (asked === undefined || /^(false|0)$/i.test(asked)) return undefined;
-  return refuseWish(c, "Pull requests are not kept here: commit to a branch of your own, and leave create_pr out.");
+  return asked !== undefined && !/^(false|0)$/i.test(asked);
 }
 
 /** A file's text at the top of the repository; empty where there is none, or it is too long to be one of rules. */

@@ -3,13 +3,15 @@
  * one repository, for a quarter of an hour, and where to go with it.
  */
 import { casPath } from "../../../hub/xet/face.ts";
+import { pullOf } from "../../../hub/pull-ref.ts";
 import { signToken, type XetToken } from "../../../hub/xet/tickets.ts";
 import { notFor, originOf, refuse, type ApiContext, type Route } from "../../api.ts";
 import type { Server } from "../../server.ts";
 import { holderOf } from "../../../catalog/large-files.ts";
-import { anyRepo, readableRepo, writableRepo } from "./asked-repo.ts";
+import { anyRepo, changeableRepo, readableRepo } from "./asked-repo.ts";
 import { noFiles } from "./gate.ts";
-import { noRoomFor } from "./room.ts";
+import { noRoomFor, roomOwner } from "./room.ts";
+import { asksPull } from "./upload.ts";
 
 export const xetRoute: Route = (api, server) => {
   const { hub } = server;
@@ -25,17 +27,19 @@ export const xetRoute: Route = (api, server) => {
   });
 
   api.get(`${anyRepo}/xet-write-token/:revision{.+}`, async (c) => {
-    const found = writableRepo(c, server);
+    const isPull = asksPull(c) || pullOf(c.req.param("revision")) !== undefined;
+    const found = await changeableRepo(c, server, isPull);
     if (found instanceof Response) return found;
-    const { repo, caller } = found;
-    const { owner, key, stored } = repo;
+    const { repo, caller, by } = found;
+    const { key, stored } = repo;
     if (!caller.grants("write", key)) return notFor(c, "write");
+    const owner = roomOwner(repo, by);
     const full = await noRoomFor(c, server, owner, 1);
     if (full) return full;
     // A Space that nothing was pushed to has none yet; one that is deleted meanwhile gets none again.
     if (!(await hub.store.exists(stored))) await hub.changing(repo, () => hub.store.createRepository(stored));
     return given(c, server, {
-      ...{ right: "write", repository: holderOf(repo), owner, account: caller.account },
+      ...{ right: by.mayWrite ? "write" : "propose", repository: holderOf(repo), owner, account: caller.account },
       // One that is good for some repositories reads and reuses nothing of the account's others.
       whole: caller.grants("read") && caller.grants("write"),
     });
