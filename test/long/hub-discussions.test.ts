@@ -10,6 +10,7 @@ import { needs } from "../support/needs.ts";
 import { Platform, until, type Account } from "../support/platform.ts";
 
 const { skip } = await needs("gradio");
+type Body = any; // oxlint-disable-line typescript/no-explicit-any -- each test reads the answer that it is about
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 const line = (key: string, value: object): string => JSON.stringify({ key, value });
 const commitOf = (path: string, text = path): string =>
@@ -34,8 +35,7 @@ describe("discussions", () => {
       headers: { authorization: `Bearer ${who.token}` },
       ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
     });
-  const json = async (answer: Promise<Response>): Promise<any> => {
-    // oxlint-disable-line typescript/no-explicit-any -- each test reads the answer that it is about
+  const json = async (answer: Promise<Response>): Promise<Body> => {
     const response = await answer;
     const body: unknown = await response.json();
     assert.equal(response.status, 200, JSON.stringify(body));
@@ -210,8 +210,7 @@ print(json.dumps({
       const count = (): void => {
         if ((answered += 1) > 6 + 5 * round) enough.resolve();
       };
-      const ask = async (who: Account, path: string, body: object | string): Promise<any> => {
-        // oxlint-disable-line typescript/no-explicit-any -- as above
+      const ask = async (who: Account, path: string, body: object | string): Promise<Body> => {
         const response = await send(who, "POST", `${repo}/${path}`, body).catch(() => undefined);
         // Killed before it answered, or in the middle of its answer.
         return response?.status === 200 ? response.json().catch(() => undefined) : undefined;
