@@ -44,7 +44,12 @@ export class AccessRequests {
 
   /** All who have access to something. */
   async accepted(): Promise<readonly Pick<AccessRow, "folder" | "account">[]> {
-    return this.#db.selectFrom("repoAccess").select(["folder", "account"]).where("status", "=", "accepted").execute();
+    const rows = await this.#db
+      .selectFrom("repoAccess")
+      .select(["folder", "account"])
+      .where("status", "=", "accepted")
+      .execute();
+    return rows.map(({ folder, account }) => ({ folder, account }));
   }
 
   /** By whose it is, or by its id. */

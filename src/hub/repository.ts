@@ -349,7 +349,7 @@ export function openRepositories({
   }
 
   async function tipOf(repository: string, branch: string): Promise<Tip | null> {
-    const ref = `refs/heads/${branch}`;
+    const ref = refOf(branch);
     const asked = ["rev-parse", "--quiet", `${ref}^{commit}`, `${ref}^{tree}`];
     const { exitCode, output } = await run(repository, asked, { answers: [1, 128] });
     const [commit, tree] = output.toString("latin1").trim().split("\n");

@@ -40,7 +40,7 @@ export const historyRoute: Route = (api, server) => {
     return heads
       .filter(({ num }) => open.has(num))
       .toSorted((a, b) => a.num - b.num)
-      .map(({ num, commit }) => ({ name: `pr/${num}`, ref: pullRef(num), commit }));
+      .map(({ num, commit }) => ({ name: `pr/${num}`, ref: pullRef(num), targetCommit: commit }));
   };
 
   api.get(`${anyRepo}/refs`, async (c) => {
