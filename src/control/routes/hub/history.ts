@@ -33,14 +33,14 @@ export const historyRoute: Route = (api, server) => {
   const seconds = (): number => Math.floor(server.clock.wall() / 1000);
 
   /** Those that have been opened, by their numbers. */
-  const pullsOf = async (repo: HubRepo): Promise<readonly RefFound[]> => {
+  const pullsOf = async (repo: HubRepo): Promise<readonly object[]> => {
     if (!(await hub.store.exists(repo.stored))) return [];
     const open = await server.catalog.discussions.pulls(repo.stored);
     const heads = await server.discussions.pulls.heads(hub.folderOf(repo));
     return heads
       .filter(({ num }) => open.has(num))
       .toSorted((a, b) => a.num - b.num)
-      .map(({ num, commit }) => ({ name: `pr/${num}`, ref: pullRef(num), targetCommit: commit }));
+      .map(({ num, commit }) => refView({ name: `pr/${num}`, ref: pullRef(num), commit }));
   };
 
   api.get(`${anyRepo}/refs`, async (c) => {
@@ -166,8 +166,8 @@ async function* refsJson(reader: RepoReader, folder: string, more: object): Asyn
 async function* listed(refs: AsyncIterable<RefFound>): AsyncGenerator<string> {
   let text = "";
   let separator = "";
-  for await (const { name, ref, commit } of refs) {
-    text += separator + JSON.stringify({ name, ref, targetCommit: commit });
+  for await (const found of refs) {
+    text += separator + JSON.stringify(refView(found));
     separator = ",";
     if (text.length < refsPieceChars) continue;
     yield text;
@@ -175,6 +175,8 @@ async function* listed(refs: AsyncIterable<RefFound>): AsyncGenerator<string> {
   }
   yield text;
 }
+
+const refView = ({ name, ref, commit }: RefFound) => ({ name, ref, targetCommit: commit });
 
 function answer(c: ApiContext, done: RefChange): Response {
   if (done.ok) return c.json({ commit: done.commit });
