@@ -6,6 +6,7 @@ import { before, describe, test } from "node:test";
 import fc from "fast-check";
 import { fromHex, toHex } from "./hash-text.ts";
 import { emptyFile, XetHashes, type Leaf } from "./hashes.ts";
+import { jobs } from "./jobs.ts";
 import { readLz4Frame } from "./lz4.ts";
 import { readShard, writeXorbShard } from "./shard.ts";
 import { XorbReader, xorbChunksMax } from "./xorb.ts";
@@ -53,6 +54,16 @@ describe("hashes", () => {
       hashes.file(leavesOf([Buffer.from("Hello World!")])),
       "a9dae0ad88b060bdd7e7c87abdcf95b132c95a0414b06d4f6beb68d287b87165",
     );
+  });
+
+  test("of a file that is converted stay its own while others of the same thread are hashed", () => {
+    const bytes = bytesOf("waybill three", 700_001);
+    const job = jobs.convert(hashes);
+    for (let at = 0; at < bytes.length; at += 100_000) {
+      job.take(bytes.subarray(at, at + 100_000));
+      hashes.chunk(Buffer.from("another's"));
+    }
+    assert.equal(job.end().hash, hashed[2]?.hash);
   });
 
   test("are written and read in the protocol's order", () => {

@@ -34,10 +34,17 @@ export class XetHashes {
     return digest(this.#data, bytes);
   }
 
-  /** The same of a chunk that comes in pieces; one at a time. */
-  chunkInPieces(): { update(bytes: Uint8Array): void; digest(): Uint8Array } {
-    this.#data.reset();
-    return { update: (bytes) => void this.#data.update(bytes), digest: () => this.#data.digestBuffer() };
+  /** The same of chunks that come in pieces, one after another: what others of the thread hash meanwhile is apart from it. */
+  chunksInPieces(): { update(bytes: Uint8Array): void; digest(): Uint8Array } {
+    const own = keyed(keys.data);
+    return {
+      update: (bytes) => void own.update(bytes),
+      digest: () => {
+        const hash = own.digestBuffer();
+        own.reset();
+        return hash;
+      },
+    };
   }
 
   /** Of a xorb, over all its chunks in order; there is at least one. */

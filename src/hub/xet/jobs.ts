@@ -117,10 +117,11 @@ function convertJob(hashes: XetHashes): Job<"convert"> {
   const sha256 = createHash("sha256");
   const chunker = new Chunker();
   const all: Leaf[] = [];
-  let [open, length] = [hashes.chunkInPieces(), 0];
+  const open = hashes.chunksInPieces();
+  let length = 0;
   const close = (): void => {
     all.push({ hash: open.digest(), length });
-    [open, length] = [hashes.chunkInPieces(), 0];
+    length = 0;
   };
   return {
     take: (bytes) => {
