@@ -1,13 +1,11 @@
 /** Large files of a commit: which of its files are pointers, and where their bytes lie. */
-import { createWriteStream } from "node:fs";
-import { chmod, constants, copyFile, statfs } from "node:fs/promises";
+import { chmod, constants, copyFile, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { readBlobs, type RunIn, type TreeEntry } from "./git-objects.ts";
 import { parsePointer, pointerMaxBytes, pointerMinBytes, pointerText, type LfsPointer } from "./lfs-pointer.ts";
 import { findObject, storedSize, type LargeObject } from "./lfs-store.ts";
 
-/** The bytes of a file that lies in parts. */
+/** The bytes of a file that lies in parts. A piece is good until the next is asked for. */
 export type OpenLarge = (object: LargeObject & { readonly by: "xet" }) => AsyncIterable<Uint8Array>;
 
 export interface LargeFile {
@@ -91,7 +89,8 @@ export async function writeLargeFiles(
     if (object === undefined) continue;
     const into = join(folder, entry.path);
     if (object.by === "lfs") await copyFile(object.file, into, constants.COPYFILE_FICLONE);
-    else await pipeline(open(object), createWriteStream(into), signal ? { signal } : {});
+    // Not as a stream: that asks for the next piece while it has one that is not written, and their memory is the same.
+    else await writeFile(into, open(object), signal ? { signal } : {});
     await chmod(into, entry.mode === "100755" ? 0o755 : 0o644);
   }
 }
