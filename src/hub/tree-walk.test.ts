@@ -89,6 +89,13 @@ describe("a tree that is read page by page", () => {
       'b/quote"d',
       "another",
       "",
+      // git would end with an error, or could not be started.
+      "../a",
+      "/a.txt",
+      "a/../a.txt",
+      "a//b.txt",
+      "a.txt\0",
+      "x".repeat(200_000),
     ];
     const [kept, walked] = [await trees.kept.find(wanted), await trees.walked.find(wanted)];
     assert.deepEqual(new Set(walked.values()), new Set(kept.values()));

@@ -17,8 +17,10 @@ export interface WalkedTree {
   readonly run: RunIn;
 }
 
-/** Paths that one call of git is asked: 100 of a kilobyte are well below what a command may have. */
+/** Paths that one call of git is asked: 100 of 4 kB are well below what a command may have. */
 const pathsAtOnce = 100;
+/** git's own bound. */
+const pathMaxBytes = 4_096;
 const cursorMark = "after:";
 /** A name in a tree and what stands before it; git's own have 4 kB at most. */
 const rowMaxBytes = 64 << 10;
@@ -44,7 +46,7 @@ export class TreeWalk implements RepoTree {
 
   async find(paths: readonly string[]): Promise<ReadonlyMap<string, TreeItem>> {
     const { run, tree } = this.#of;
-    const wanted = new Set(paths.filter((path) => path !== ""));
+    const wanted = new Set(paths.filter(mayBe));
     const all = [...wanted];
     const found: TreeItem[] = [];
     for (let from = 0; from < all.length; from += pathsAtOnce) {
@@ -73,6 +75,12 @@ export class TreeWalk implements RepoTree {
     const item = (await this.find([path])).get(path);
     return item?.type === "directory" ? item : undefined;
   }
+}
+
+/** Whether a tree may have it: what git takes for no path, or no command holds, is not asked, so that it ends no question for others. */
+function mayBe(path: string): boolean {
+  if (path.includes("\0") || Buffer.byteLength(path) > pathMaxBytes) return false;
+  return path.split("/").every((name) => !["", ".", ".."].includes(name));
 }
 
 interface Walk {
