@@ -107,4 +107,17 @@ describe("what is seen of packs on their way", () => {
       },
     );
   });
+
+  test("git's report to a client that knows no bands", () => {
+    const lines = ["unpack ok\n", "ng refs/heads/x failed to update ref\n"];
+    fed(
+      () => new PushReport(),
+      Buffer.concat([...lines.map((line) => packet(line)), flush]),
+      (report) =>
+        assert.deepEqual(
+          report.lines,
+          lines.map((line) => line.trim()),
+        ),
+    );
+  });
 });

@@ -181,6 +181,8 @@ export class PushReport {
       const content = isBegin ? piece.subarray(1) : piece;
       if (first === 1) this.#report(content);
       else if (first === 2 || first === 3) this.#said.push(content);
+      // A client that knows no bands is answered with the report alone.
+      else if (this.#isRoom(piece)) this.#line(piece, isBegin);
     },
     onBoundary: () => undefined,
     onRaw: () => undefined,
@@ -188,11 +190,7 @@ export class PushReport {
   /** The report is packets within the packets of its band. */
   readonly #lines: string[] = [];
   readonly #inner = new Packets({
-    onPiece: (piece, { isBegin }) => {
-      const text = Buffer.from(piece).toString("utf8");
-      if (isBegin) this.#lines.push(text);
-      else this.#lines.push(`${this.#lines.pop() ?? ""}${text}`);
-    },
+    onPiece: (piece, { isBegin }) => this.#line(piece, isBegin),
     onBoundary: () => undefined,
     onRaw: () => undefined,
   });
@@ -212,8 +210,18 @@ export class PushReport {
   }
 
   #report(content: Uint8Array): void {
+    if (this.#isRoom(content)) this.#inner.push(content);
+  }
+
+  #isRoom(content: Uint8Array): boolean {
     this.#reported += content.length;
-    if (this.#reported <= reportMaxBytes) this.#inner.push(content);
+    return this.#reported <= reportMaxBytes;
+  }
+
+  #line(piece: Uint8Array, isBegin: boolean): void {
+    const text = Buffer.from(piece).toString("utf8");
+    if (isBegin) this.#lines.push(text);
+    else this.#lines.push(`${this.#lines.pop() ?? ""}${text}`);
   }
 }
 
