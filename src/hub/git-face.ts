@@ -387,7 +387,7 @@ export class GitFace implements AsyncDisposable {
       runGit(this.#git, { args, repository, ...rest, env: push.env, signal: this.#closed.signal });
     // As long as it waits for us it is alive; from our answer on it has to give signs of its own.
     const alive = setInterval(() => backend.sign(), signEveryMs);
-    let accepted = false;
+    let [accepted, isStored] = [false, false];
     exchange.isDeciding = true;
     const answer = (lines: readonly string[]): void => {
       clearInterval(alive);
@@ -411,6 +411,7 @@ export class GitFace implements AsyncDisposable {
         await backend.ended;
         const updates = await changed(repository, push.commands, this.#git);
         if (updates.length === 0) return undefined;
+        isStored = true;
         const taken = await desk.pushed({ ...pusher, updates });
         transfer.learn({
           refs: updates.length,
@@ -420,8 +421,10 @@ export class GitFace implements AsyncDisposable {
       });
     } catch (error) {
       desk.onFailure(`a push to ${pusher.repo.id} (${transfer.id})`, error);
-      if (!accepted) transfer.fail("transfer/failed", says(error));
-      if (accepted) return { lines: [`The push is stored. ${says(error)}`], build: null };
+      if (isStored) return { lines: [`The push is stored. ${says(error)}`], build: null };
+      transfer.fail("transfer/failed", says(error));
+      // git had our word, and what it made of it could not be read.
+      if (accepted) return { lines: [`${says(error)} Whether the push is stored is not known.`], build: null };
       answer([`${says(error)} Nothing of this push was taken.`]);
       return undefined;
     }
