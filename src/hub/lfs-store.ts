@@ -231,8 +231,8 @@ export class LfsStore {
       await Promise.all([this.usedBy(repository), this.usedBy(folder)]);
       const isFresh = await this.#blobs(repository).adopt({ kind: objects, digest: oid }, found.file);
       if (isFresh) await this.#account(repository, found.size);
-      await this.#blobs(folder).remove({ kind: objects, digest: oid });
-      await this.#account(folder, -found.size);
+      // Of two who take it at once one removes it.
+      if (await this.#blobs(folder).remove({ kind: objects, digest: oid })) await this.#account(folder, -found.size);
     }
   }
 
