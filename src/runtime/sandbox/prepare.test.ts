@@ -87,6 +87,9 @@ test("what a Space keeps is of one life of it: it goes with that, and one that i
     assert.deepEqual(readdirSync(spaces.dataOf(space)), ["diary"]);
     await Promise.all([spaces.begin({ space, madeAt: 2 }), spaces.begin({ space, madeAt: 2 })]);
     assert.deepEqual([readdirSync(spaces.dataOf(space)), spaces.all()], [[], [{ space, madeAt: 2 }]]);
+    writeFileSync(join(spaces.dataOf(space), "diary"), "second");
+    await assert.rejects(spaces.begin({ space, madeAt: 1 }), /was made again/);
+    assert.deepEqual([readdirSync(spaces.dataOf(space)), spaces.all()], [["diary"], [{ space, madeAt: 2 }]]);
     await Promise.all([spaces.remove({ space, madeAt: 2 }), spaces.begin({ space, madeAt: 3 })]);
     assert.deepEqual(spaces.all(), [{ space, madeAt: 3 }]);
     await spaces.remove({ space, madeAt: 3 });

@@ -101,7 +101,10 @@ export interface Spaces {
   rangeOf(owner: string): number | null;
   /** Its folder that outlives replicas, made and owned. */
   dataOf(space: string): string;
-  /** Before its folder is asked for: what an earlier Space of that name left goes, where its node was away when that was deleted. */
+  /**
+   * Before its folder is asked for: what an earlier Space of that name left goes, where its node was away when that was deleted. Rejects
+   * where a later one has the folder.
+   */
   begin(kept: SpaceOnDisk): Promise<void>;
   /** Spaces that have such a folder. */
   all(): readonly SpaceOnDisk[];
@@ -145,6 +148,9 @@ export function spaceFolders(folder: string, isRoot: boolean): Spaces {
       inTurn(space, async (kept) => {
         const before = madeAtOf(kept);
         if (madeAt === null || before === madeAt) return;
+        // A replica of one that is deleted, which is started again before this node hears of it: what is here is another's.
+        if (before !== null && before > madeAt)
+          throw new Error(`${space} was made again since: what this replica kept is gone`);
         if (before !== null) await removeWhole(kept);
         mkdirSync(kept, { recursive: true, mode: 0o755 });
         writeMadeAt(kept, madeAt);
