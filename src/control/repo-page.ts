@@ -1,6 +1,6 @@
 /** A model's or a dataset's page: whose it is, and where it is gated what its owner asks of those who want its files. No script, no foreign request. */
 import type { GateField, GateForm, OwnAccess } from "../contract/access.ts";
-import { escapeHtml } from "../http/index.ts";
+import { escapeHtml, wholeHtml } from "../http/index.ts";
 import { pathOf, repoNouns } from "../hub/repo-name.ts";
 import { iso } from "../stdx/time.ts";
 import { answerMax } from "./gate-form.ts";
@@ -43,21 +43,22 @@ function accessHtml(repo: HubRepo, access: OwnAccess, { account, isAnybodyWaitin
       `It was turned down${rejectionReason === null ? "." : `: ${escapeHtml(rejectionReason)}`} <span class="muted">${escapeHtml(repo.owner)} can still give it.</span>`,
     );
   if (status === "pending") return says(`It was asked for, and waits for ${escapeHtml(repo.owner)}.`);
-  if (form === null) return says(escapeHtml(formProblem ?? ""));
+  if (form === null) return says(wholeHtml(formProblem ?? ""));
   return askHtml(repo, form, account);
 }
 
+/** All of it, as people are to read what they agree to, and an answer that is cut is not the one that was asked for; gate-form.ts bounds it. */
 function askHtml(repo: HubRepo, form: GateForm, account: string | null): string {
   const { heading, description, prompt, button, fields } = form;
   const given = repo.gated === "auto" ? "It is given at once." : `${repo.owner} decides.`;
   const shared = `${repo.owner} and whoever may write to it see your account's name and what you fill in.`;
-  const terms = prompt === null ? "" : `<div class="panel" style="white-space:pre-wrap">${escapeHtml(prompt)}</div>`;
+  const terms = prompt === null ? "" : `<div class="panel" style="white-space:pre-wrap">${wholeHtml(prompt)}</div>`;
   const rest =
     account === null
       ? `<p><a href="/login?${escapeHtml(new URLSearchParams({ next: pathOf(repo) }).toString())}">Sign in</a> to ask for it.</p>`
       : `<form class="panel" method="post" action="${escapeHtml(pathOf(repo))}/ask-access">${fields.map(fieldHtml).join("")}
-<p class="muted">As ${escapeHtml(account)}. ${escapeHtml(shared)}</p><p><button>${escapeHtml(button ?? "Ask for access")}</button></p></form>`;
-  return `<h2>${escapeHtml(heading ?? "Its files are given to those who have access")}</h2><p>${escapeHtml(description ?? given)}</p>${terms}${rest}`;
+<p class="muted">As ${escapeHtml(account)}. ${escapeHtml(shared)}</p><p><button>${wholeHtml(button ?? "Ask for access")}</button></p></form>`;
+  return `<h2>${wholeHtml(heading ?? "Its files are given to those who have access")}</h2><p>${wholeHtml(description ?? given)}</p>${terms}${rest}`;
 }
 
 function fieldHtml(field: GateField, at: number): string {
@@ -69,7 +70,7 @@ function fieldHtml(field: GateField, at: number): string {
   if (field.type !== "select")
     return `${label}<p><input type="${field.type === "date_picker" ? "date" : "text"}" maxlength="${answerMax}" ${attributes}></p>`;
   const options = field.options
-    .map((option) => `<option value="${escapeHtml(option)}">${escapeHtml(option)}</option>`)
+    .map((option) => `<option value="${wholeHtml(option)}">${wholeHtml(option)}</option>`)
     .join("");
   return `${label}<p><select ${attributes}><option value=""></option>${options}</select></p>`;
 }
