@@ -97,6 +97,7 @@ export class RepoReader {
   }
 
   async hasBranch(repository: string, name: string): Promise<boolean> {
+    if (!isRefName(name)) return false;
     const args = ["show-ref", "--verify", "--quiet", `refs/heads/${name}`];
     return (await runGit(this.#git, { args, repository, answers: [1, 128] })).exitCode === 0;
   }
