@@ -1,6 +1,7 @@
 /** What a gated repository's README asks of those who want access: `extra_gated_prompt` and `extra_gated_fields` of its front matter. Pure. */
 import type { GateField, GateForm } from "../contract/access.ts";
 import type { Card } from "./hub-cards.ts";
+import { isPlain } from "./plain-text.ts";
 
 /** What somebody filled in, by the fields' names. */
 export type Answers = Readonly<Record<string, string | boolean>>;
@@ -63,6 +64,7 @@ function fieldsOf(value: unknown, problems: string[]): readonly GateField[] {
 /** Undefined where it is not asked; a text says what is wrong. */
 function fieldOf(name: string, kind: unknown): GateField | string | undefined {
   if (name.trim() === "" || name.length > fieldNameMax) return `a field's name has 1 to ${fieldNameMax} letters`;
+  if (!isPlain(name)) return "a field's name is one line of plain text";
   if (kind === unasked) return undefined;
   const type = types.find((one) => one === kind);
   if (type !== undefined) return { name, type };
@@ -73,7 +75,7 @@ function fieldOf(name: string, kind: unknown): GateField | string | undefined {
   if (of !== "select") return `write ${types.join(", ")}, or \`type: select\` with its options`;
   const labels = Array.isArray(options) ? options.map(optionOf) : [];
   if (labels.length === 0 || labels.length > optionsMax || !labels.every((label) => label !== undefined))
-    return `\`options\` is to be a list of 1 to ${optionsMax} texts of at most ${answerMax} letters`;
+    return `\`options\` is to be a list of 1 to ${optionsMax} lines of plain text, of at most ${answerMax} letters`;
   return { name, type: "select", options: labels };
 }
 
@@ -81,7 +83,7 @@ function fieldOf(name: string, kind: unknown): GateField | string | undefined {
 function optionOf(option: unknown): string | undefined {
   const { value, label } = (typeof option === "object" && option !== null ? option : {}) as Record<string, unknown>;
   const text = typeof option === "string" ? option : (value ?? label);
-  return typeof text === "string" && text !== "" && text.length <= answerMax ? text : undefined;
+  return typeof text === "string" && text !== "" && text.length <= answerMax && isPlain(text) ? text : undefined;
 }
 
 /** What is kept of what somebody filled in; or every field of it that is not as it was asked. */

@@ -245,6 +245,7 @@ describe("a gated repository", () => {
       [`POST ${ask}/handle`, { user: "bob", requestId: "ar_1", status: "accepted" }],
       [`POST ${ask}/handle`, { user: "bob", status: "accepted", rejectionReason: "why" }],
       [`POST ${ask}/handle`, { user: "bob", status: "rejected", rejectionReason: "x".repeat(201) }],
+      [`POST ${ask}/handle`, { user: "bob", status: "rejected", rejectionReason: "\u001b[2Jgone" }],
       [`POST ${ask}/handle`, { user: ["bob"], status: "accepted" }],
       [`POST ${ask}/handle`, { requestId: "x".repeat(101), status: "accepted" }],
       [`POST ${ask}/grant`, {}],

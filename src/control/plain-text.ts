@@ -7,6 +7,6 @@ export function plainText(maxLength: number) {
 }
 
 /** No control characters, and no half of a character. */
-function isPlain(text: string): boolean {
+export function isPlain(text: string): boolean {
   return text.isWellFormed() && !/\p{Cc}/u.test(text);
 }

@@ -19,6 +19,7 @@ import type { AccessDone } from "../../gates.ts";
 import { gatedWord, type HubRepo } from "../../hub-repos.ts";
 import { jsonBody, optionalBody } from "../../json-body.ts";
 import { pageHeaders } from "../../pages.ts";
+import { isPlain } from "../../plain-text.ts";
 import { repoPage } from "../../repo-page.ts";
 import type { Server } from "../../server.ts";
 import { no, type Refused } from "../../spaces.ts";
@@ -37,7 +38,11 @@ const handleWish = z.object({
   user: accountName.nullish(),
   requestId: z.string().min(1).max(100).nullish(),
   status: z.enum(accessStatuses, "write accepted, rejected or pending"),
-  rejectionReason: z.string().max(reasonMax, `a reason has at most ${reasonMax} letters`).nullish(),
+  rejectionReason: z
+    .string()
+    .max(reasonMax, `a reason has at most ${reasonMax} letters`)
+    .refine(isPlain, "write it in one line of plain text")
+    .nullish(),
 });
 
 export const accessRoute: Route = (api, server) => {
