@@ -18,6 +18,14 @@ export function nounOf({ pull }: Pick<DiscussionRow, "pull">): string {
   return pull ? "Pull request" : "Discussion";
 }
 
+/** Of a pull request that begins with a commit: one line, as each title is, of what the commit's summary says. */
+export function titleOf(summary: string): string {
+  const line = summary.replace(/[\p{Cc}\p{Cs}]+/gu, " ").trim();
+  const cut = line.length > titleMaxLength ? `${line.slice(0, titleMaxLength - 1)}…` : line;
+  // Cut in the middle of a character, its half goes too.
+  return cut.replace(/\p{Cs}/gu, "") || "Pull request";
+}
+
 export function notThere(repo: Pick<HubRepo, "id">, num: number): Refused {
   return no("control/not-found", `${repo.id} has no discussion ${num}.`);
 }

@@ -27,7 +27,7 @@ import {
   notThere,
   refuseOther,
   refusePull,
-  titleMaxLength,
+  titleOf,
   type No,
   type Participant,
 } from "./discussion-rules.ts";
@@ -123,7 +123,7 @@ export class Discussions {
   /** A pull request that begins with this commit. */
   async propose(repo: HubRepo, commit: ParsedCommit, by: Participant): Promise<Opened> {
     const { summary, description } = commit;
-    const title = summary.length > titleMaxLength ? `${summary.slice(0, titleMaxLength - 1)}…` : summary;
+    const title = titleOf(summary);
     return this.#inTurn(repo, by, async (num) => {
       const base = await this.#baseOf(repo, commit.parent);
       if (typeof base !== "string") return base;
