@@ -158,13 +158,14 @@ export const hubReposRoute: Route = (api, server) => {
   api.post(`${anyRepo}/duplicate`, async (c) => {
     const caller = signedIn(c, "write");
     if (caller instanceof Response) return caller;
+    // A body may be long in coming: what may be copied is asked when it is there.
+    const asked = await jsonBody(c, duplicateWish);
+    if (asked instanceof Response) return asked;
     const from = readableRepo(c, server);
     if (from instanceof Response) return from;
     // Whoever may not have its files does not get them as another's.
     const gated = await noFiles(c, server, from);
     if (gated) return gated;
-    const asked = await jsonBody(c, duplicateWish);
-    if (asked instanceof Response) return asked;
     const to = namedBy(
       from.kind,
       asked.repository.includes("/") ? asked.repository : `${caller.account}/${asked.repository}`,
