@@ -207,6 +207,26 @@ describe("commitFiles", () => {
   });
 });
 
+describe("copyRepository", () => {
+  test("takes along what was brought for pull requests, whole; and nothing that is on its way", async () => {
+    await using shop = await testWorkshop();
+    await shop.store.createRepository("a/b");
+    const of = (name: string, path: string): string => join(shop.store.repositoryOf(name), "lfs", path);
+    const oid = "ab".repeat(32);
+    const whole = `proposed/bob/lfs/objects/ab/ab/${oid}`;
+    const files = [whole, "proposed/bob/lfs/incoming/i_1", "proposed/carol/lfs/incoming/i_2"];
+    for (const path of files) {
+      mkdirSync(dirname(of("a/b", path)), { recursive: true });
+      writeFileSync(of("a/b", path), "bytes");
+    }
+    assert.equal(await shop.store.copyRepository("a/b", "a/c"), true);
+    assert.deepEqual(
+      files.filter((path) => existsSync(of("a/c", path))),
+      [whole],
+    );
+  });
+});
+
 describe("checkout", () => {
   test("writes the commit's files, nothing of git, and says what it left out", async () => {
     await using shop = await testWorkshop();

@@ -12,6 +12,7 @@ import { listTree as treeOf, parseTree, treeProblems, type RunIn, type TreeEntry
 import { isOneOf } from "./errors.ts";
 import { importStream } from "./import-stream.ts";
 import { attributesFile, uncovered, withLines } from "./lfs-attributes.ts";
+import { proposalFolders } from "./lfs-store.ts";
 import { largeFilesOf, missingObjects, pointersTo, writeLargeFiles, type OpenLarge } from "./lfs-tree.ts";
 import { pathConflicts, pathProblem, saidOfPath } from "./paths.ts";
 import { pullOf } from "./pull-ref.ts";
@@ -228,7 +229,10 @@ export function openRepositories({
         limitMs: copyWithinMs,
         withHelpers: true,
       });
-      for (const large of ["objects", "xet/notes", "proposed"])
+      // Before the repository's own: what a merge takes meanwhile is among those then.
+      for (const place of await proposalFolders(source))
+        await shareFiles(join(place, "lfs", "objects"), join(fresh, relative(source, place), "lfs", "objects"));
+      for (const large of ["objects", "xet/notes"])
         await shareFiles(join(source, "lfs", large), join(fresh, "lfs", large));
     });
   }
@@ -496,7 +500,9 @@ async function shareFiles(from: string, to: string): Promise<void> {
     const file = join(entry.parentPath, entry.name);
     const target = join(to, relative(from, file));
     await mkdir(dirname(target), { recursive: true });
-    await link(file, target);
+    await link(file, target).catch((error: unknown) => {
+      if (!isOneOf(error, ["ENOENT"])) throw error; // Taken from a pull request to the repository's own meanwhile.
+    });
   }
 }
 
