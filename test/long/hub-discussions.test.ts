@@ -154,31 +154,35 @@ print(json.dumps({
             });
           });
 
-        test("`hf` opens, shows, talks, closes, merges and uploads", { skip: version === "==0.36.*" }, async () => {
-          const id = `alice/${name}-hf`;
-          await make(`${name}-hf`);
-          const hf = async (who: Account, ...args: readonly string[]): Promise<string> => {
-            const { said, code } = hub.hf(up.url, args, { HF_TOKEN: who.token });
-            assert.equal(await code, 0, `${args.join(" ")}: ${said.text}`);
-            return said.text;
-          };
-          await hf(bob, "discussions", "create", id, "--title", "A bug", "--body", "It is here");
-          await hf(bob, "upload", id, up.write({ "a.txt": "a" }), "--create-pr");
-          await hf(alice, "discussions", "comment", id, "1", "--body", "Seen");
-          await hf(alice, "discussions", "rename", id, "1", "A feature");
-          await hf(alice, "discussions", "close", id, "1", "--comment", "Done", "--yes");
-          assert.match(await hf(bob, "discussions", "list", id, "--status", "closed"), /A feature/);
-          assert.match(await hf(bob, "discussions", "info", id, "2"), /refs\/pr\/2|is_pull_request/);
-          assert.match(await hf(bob, "discussions", "diff", id, "2"), /\+a/);
-          if (/draft/.test(await hf(bob, "discussions", "list", id)))
-            await hf(bob, "discussions", "reopen", id, "2", "--yes");
-          await hf(alice, "discussions", "merge", id, "2", "--yes");
-          const files: { path: string }[] = await json(send(alice, "GET", `/api/models/${id}/tree/main`));
-          assert.deepEqual(
-            files.map(({ path }) => path),
-            [".gitattributes", "a.txt"],
-          );
-        });
+        test(
+          "`hf` opens, shows, talks, closes, merges and uploads",
+          { skip: version === "==0.36.*" ? "its `hf` has no discussions" : false },
+          async () => {
+            const id = `alice/${name}-hf`;
+            await make(`${name}-hf`);
+            const hf = async (who: Account, ...args: readonly string[]): Promise<string> => {
+              const { said, code } = hub.hf(up.url, args, { HF_TOKEN: who.token });
+              assert.equal(await code, 0, `${args.join(" ")}: ${said.text}`);
+              return said.text;
+            };
+            await hf(bob, "discussions", "create", id, "--title", "A bug", "--body", "It is here");
+            await hf(bob, "upload", id, up.write({ "a.txt": "a" }), "--create-pr");
+            await hf(alice, "discussions", "comment", id, "1", "--body", "Seen");
+            await hf(alice, "discussions", "rename", id, "1", "A feature");
+            await hf(alice, "discussions", "close", id, "1", "--comment", "Done", "--yes");
+            assert.match(await hf(bob, "discussions", "list", id, "--status", "closed"), /A feature/);
+            assert.match(await hf(bob, "discussions", "info", id, "2"), /refs\/pr\/2|is_pull_request/);
+            assert.match(await hf(bob, "discussions", "diff", id, "2"), /\+a/);
+            if (/draft/.test(await hf(bob, "discussions", "list", id)))
+              await hf(bob, "discussions", "reopen", id, "2", "--yes");
+            await hf(alice, "discussions", "merge", id, "2", "--yes");
+            const files: { path: string }[] = await json(send(alice, "GET", `/api/models/${id}/tree/main`));
+            assert.deepEqual(
+              files.map(({ path }) => path),
+              [".gitattributes", "a.txt"],
+            );
+          },
+        );
       });
   });
 
