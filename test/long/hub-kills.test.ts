@@ -19,7 +19,7 @@ import { Platform, until } from "../support/platform.ts";
 const run = promisify(execFile);
 const waybill = resolve(import.meta.dirname, "../../bin/waybill.js");
 const seed = Number(process.env["WAYBILL_TEST_SEED"] ?? 20_261_130);
-const kills = 10;
+const kills = 6;
 /** It is killed in the middle of what comes after so many that came through since its start; on a slow machine not later than this. */
 const cameThrough = { from: 0, to: 14 };
 const aliveMaxMs = 20_000;
