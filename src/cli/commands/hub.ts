@@ -49,7 +49,7 @@ export function declare(program: Command, run: Runner): void {
         const context = contextOf(world, command);
         const answer = await (await context.client()).storageUsage({ signal: world.signal });
         const line = ({ account, xetBytes, lfsBytes, maxBytes }: (typeof answer.accounts)[number]): string =>
-          `${account}  ${sizeOf(xetBytes + lfsBytes)} of ${maxBytes === null ? "any" : sizeOf(maxBytes)}\n`;
+          `${account}  ${sizeOf(xetBytes + lfsBytes)}${maxBytes === null ? ", without a limit" : ` of ${sizeOf(maxBytes)}`}\n`;
         context.answer(answer, answer.accounts.map(line).join("") || "Nothing large is kept.\n");
       }),
     );
