@@ -231,8 +231,9 @@ export class Discussions {
       if (busy) return busy;
       // What is made here is on no branch for a moment.
       using _writing = await hub.store.hold(folder);
-      const [main, head] = await Promise.all([hub.store.head(folder, builtBranch), this.pulls.head(folder, num)]);
-      if (main === null || head === undefined)
+      const main = await hub.store.head(folder, builtBranch);
+      const head = await hub.store.head(folder, pullRef(num));
+      if (main === null || head === null)
         return no("control/conflict", `Pull request ${num} cannot be merged: its branch or main is not there.`);
       const merged = await this.pulls.merge(folder, { onto: main, head });
       if (!merged.ok) return conflicting(num, merged.conflicts);
@@ -241,7 +242,8 @@ export class Discussions {
       const full = await files.refuse(repo, change);
       if (full) return full;
       await this.#rows.merging(row, change);
-      if (commit !== main && !(await this.pulls.moveMain(folder, main, commit))) {
+      const branch = { repository: folder, name: builtBranch };
+      if (commit !== main && !(await hub.refs.moveBranch(branch, change)).ok) {
         await this.#rows.merging(row, null);
         return no("control/changed-meanwhile", `main is not at ${main} any more: try again.`);
       }
@@ -262,8 +264,8 @@ export class Discussions {
 
   /** Of a pull request, oldest first. */
   async commitsOf(row: DiscussionRow, folder: string): Promise<readonly PullCommit[]> {
-    const head = await this.pulls.head(folder, row.num);
-    if (head === undefined) return [];
+    const head = await this.#parts.hub.store.head(folder, pullRef(row.num));
+    if (head === null) return [];
     return this.pulls.commits(folder, head, { without: await this.#without(row, folder), limit: commitsMax });
   }
 
@@ -272,17 +274,17 @@ export class Discussions {
     if (row.status === "merged") return [];
     const [main, head] = await Promise.all([
       this.#parts.hub.store.head(folder, builtBranch),
-      this.pulls.head(folder, row.num),
+      this.#parts.hub.store.head(folder, pullRef(row.num)),
     ]);
-    if (main === null || head === undefined) return [];
+    if (main === null || head === null) return [];
     const merged = await this.pulls.merge(folder, { onto: main, head });
     return merged.ok ? [] : merged.conflicts;
   }
 
   async diffOf(row: DiscussionRow, folder: string): Promise<string> {
-    const head = await this.pulls.head(folder, row.num);
+    const head = await this.#parts.hub.store.head(folder, pullRef(row.num));
     const main = row.merged === null ? await this.#parts.hub.store.head(folder, builtBranch) : row.base;
-    return head === undefined || main === null ? "" : this.pulls.diff(folder, main, head);
+    return head === null || main === null ? "" : this.pulls.diff(folder, main, head);
   }
 
   get #rows(): Catalog["discussions"] {
@@ -479,8 +481,8 @@ export class Discussions {
     commit: ParsedCommit,
     by: Participant,
   ): Promise<No | undefined> {
-    const head = await this.pulls.head(folder, row.num);
-    if (head === undefined) return no("control/conflict", `The reference ${pullRef(row.num)} is not there.`);
+    const head = await this.#parts.hub.store.head(folder, pullRef(row.num));
+    if (head === null) return no("control/conflict", `The reference ${pullRef(row.num)} is not there.`);
     const without = await this.#without(row, folder);
     const commits = await this.pulls.commits(folder, head, { without, limit: commitsMax });
     if (commits.length >= commitsMax)

@@ -1,12 +1,8 @@
 /** What pull requests are in git: a reference each, `refs/pr/N`, and what it takes to look at one and to merge it. Nothing is checked out. */
 import { GitFailure, runGit, systemGit, type GitProgram, type GitResult, type GitRun } from "./git.ts";
-import { pullOf, pullRef } from "./pull-ref.ts";
-import { isCommit, type Author, type RepositoryStore } from "./repository.ts";
-
-export interface PullHead {
-  readonly num: number;
-  readonly commit: string;
-}
+import { pullRef } from "./pull-ref.ts";
+import { commitOf, titleFormat, type CommitFound } from "./repo-reader.ts";
+import type { Author, RepositoryStore } from "./repository.ts";
 
 export type Merged =
   | { readonly ok: true; readonly tree: string }
@@ -22,13 +18,7 @@ export interface NewCommit {
   readonly seconds: number;
 }
 
-export interface PullCommit {
-  readonly id: string;
-  readonly title: string;
-  readonly author: string;
-  /** Seconds since 1970. */
-  readonly seconds: number;
-}
+export type PullCommit = Omit<CommitFound, "message">;
 
 /** Characters of a diff; of a longer one there is a summary. */
 export const diffMaxBytes = 2 << 20;
@@ -36,7 +26,6 @@ export const diffMaxBytes = 2 << 20;
 const conflictsMaxBytes = 1 << 20;
 /** Of a git that does not know what it is asked: before 2.38 it merged no trees. */
 const usage = 129;
-const field = "\x1f";
 
 export class Pulls {
   readonly #repositories: Pick<RepositoryStore, "hold">;
@@ -57,23 +46,6 @@ export class Pulls {
   async remove(repository: string, num: number): Promise<void> {
     using _writing = await this.#repositories.hold(repository);
     await this.#run(repository, ["update-ref", "-d", pullRef(num)]);
-  }
-
-  async head(repository: string, num: number): Promise<string | undefined> {
-    const args = ["rev-parse", "--verify", "--quiet", `${pullRef(num)}^{commit}`];
-    const { exitCode, output } = await this.#run(repository, args, { answers: [1] });
-    return exitCode === 0 ? output.toString("latin1").trim() : undefined;
-  }
-
-  async heads(repository: string): Promise<readonly PullHead[]> {
-    const { output } = await this.#run(repository, ["for-each-ref", "--format=%(objectname) %(refname)", "refs/pr/"]);
-    return output
-      .toString("latin1")
-      .split("\n")
-      .flatMap((row) => {
-        const num = pullOf(row.slice(41));
-        return num === undefined ? [] : [{ num, commit: row.slice(0, 40) }];
-      });
   }
 
   /** Whether the one is the other, or came before it; false where it is not there. */
@@ -112,35 +84,16 @@ export class Pulls {
     return output.toString("latin1").trim();
   }
 
-  /** True where main went from `from` to `to`; false where it was elsewhere by then. */
-  async moveMain(repository: string, from: string, to: string): Promise<boolean> {
-    try {
-      await this.#run(repository, ["update-ref", "refs/heads/main", to, from]);
-      return true;
-    } catch (error) {
-      const { output } = await this.#run(repository, ["rev-parse", "refs/heads/main"]);
-      if (error instanceof GitFailure && output.toString("latin1").trim() !== from) return false;
-      throw error;
-    }
-  }
-
   /** Of `head`, without those that the others have: the newest, oldest first. */
   async commits(
     repository: string,
     head: string,
     { without, limit }: { readonly without: readonly string[]; readonly limit: number },
   ): Promise<readonly PullCommit[]> {
-    const format = `--format=%H${field}%ct${field}%an${field}%s`;
-    const args = ["log", "-z", "--ignore-missing", format, `--max-count=${limit}`, head, "--not", ...without];
-    const { output } = await this.#run(repository, args);
-    return output
-      .toString("utf8")
-      .split("\0")
-      .flatMap((row) => {
-        const [id = "", seconds = "", author = "", ...title] = row.trim().split(field);
-        return isCommit(id) ? [{ id, title: title.join(field), author, seconds: Number(seconds) }] : [];
-      })
-      .toReversed();
+    const which = [`--format=${titleFormat}`, `--max-count=${limit}`, head, "--not", ...without];
+    const { output } = await this.#run(repository, ["log", "-z", "--ignore-missing", ...which]);
+    const rows = output.toString("utf8").split("\0");
+    return rows.flatMap((row) => commitOf(row) ?? []).toReversed();
   }
 
   /** Bytes, as they lie on the disk, of what `head` has and the others have not. */

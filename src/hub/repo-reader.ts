@@ -44,8 +44,8 @@ const filesAtOnce = 25_000;
 /** git processes that look for the last commits of one page's paths at once. */
 const lastCommitsAtOnce = 4;
 const field = "\x1f";
-/** What people write comes last: it may hold anything. */
-const titleFormat = `%H${field}%ct${field}%an${field}%s`;
+/** Of `git log`, as {@link commitOf} reads it. What people write comes last: it may hold anything. */
+export const titleFormat = `%H${field}%ct${field}%an${field}%s`;
 const logFormat = `${titleFormat}${field}%b`;
 /** Of a message more is cut off. */
 const messageMaxBytes = 256 << 10;
@@ -86,8 +86,8 @@ export class RepoReader {
     return namesMain(wanted);
   }
 
-  /** Its branches or its tags in the order of their names, as many as there are, a handful at a time. */
-  async *refs(repository: string, of: "heads" | "tags"): AsyncGenerator<RefFound> {
+  /** Its branches, its tags or its pull requests in the order of their names, as many as there are, a handful at a time. */
+  async *refs(repository: string, of: "heads" | "tags" | "pr"): AsyncGenerator<RefFound> {
     const format = "%(refname)%00%(objectname)%00%(*objectname)";
     const args = [`--git-dir=${repository}`, "for-each-ref", `--format=${format}`, `refs/${of}`];
     for await (const row of rowsOf(this.#git, args, "\n", refRowMaxBytes)) {
@@ -289,7 +289,8 @@ export function isRefName(name: string): boolean {
   return name.length <= 255 && /^[A-Za-z0-9_][A-Za-z0-9._/+@-]*$/.test(name) && !/\.\.|\/\/|@\{|[./]$/.test(name);
 }
 
-function commitOf(row: string): CommitFound | undefined {
+/** Undefined where there is none, as behind the last. */
+export function commitOf(row: string): CommitFound | undefined {
   const [id = "", seconds = "", author = "", title = "", ...body] = row.trimEnd().split(field);
   if (!isCommit(id)) return undefined;
   return { id, title, message: body.join(field).trim(), author, seconds: Number(seconds) };

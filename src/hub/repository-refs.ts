@@ -32,6 +32,14 @@ export class RepositoryRefs {
     return this.#swap(repository, { ref, to: commit, from: before ?? none });
   }
 
+  /** A branch that is at `from`. */
+  async moveBranch(
+    { repository, name }: RefWish,
+    { from, to }: { readonly from: string; readonly to: string },
+  ): Promise<RefChange> {
+    return this.#swap(repository, { ref: `refs/heads/${name}`, to, from });
+  }
+
   async deleteBranch({ repository, name }: RefWish): Promise<RefChange> {
     return this.#delete(repository, `refs/heads/${name}`, `branch ${name}`);
   }

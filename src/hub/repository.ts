@@ -108,7 +108,7 @@ export interface RepositoryStore {
   collect(name: string, signal?: AbortSignal): Promise<void>;
   /** For a git that changes the repository itself, as a push does: while this is held it is not packed. */
   hold(repository: string): Promise<Disposable>;
-  /** The commit that the branch is at; null for an empty branch. */
+  /** The commit that the branch is at, or the pull request by its whole reference; null where there is none. */
   head(repository: string, branch: string): Promise<string | null>;
   /** Keeps a commit's id for whoever asks {@link noted}: the platform's own note, which no client sees. */
   note(repository: string, commit: string): Promise<void>;
@@ -348,7 +348,7 @@ export function openRepositories({
   }
 
   async function head(repository: string, branch: string): Promise<string | null> {
-    if (!isBranchName(branch)) return null;
+    if (!isBranchOrPull(branch)) return null;
     return headOf(repository, branch);
   }
 
@@ -454,6 +454,8 @@ export function isBranchName(branch: string): boolean {
 
 export const isCommit = (text: string): boolean => /^[0-9a-f]{40}$/.test(text);
 
+const isBranchOrPull = (name: string): boolean => isBranchName(name) || pullOf(name) !== undefined;
+
 const refOf = (branch: string): string => (pullOf(branch) === undefined ? `refs/heads/${branch}` : branch);
 
 function wrongPaths(request: CommitRequest): readonly string[] {
@@ -462,7 +464,7 @@ function wrongPaths(request: CommitRequest): readonly string[] {
   const seen = new Set<string>();
   const twice = new Set(added.filter((path) => seen.has(path) || !seen.add(path)));
   return [
-    ...(isBranchName(branch) || pullOf(branch) !== undefined ? [] : [`not a branch's name: ${JSON.stringify(branch)}`]),
+    ...(isBranchOrPull(branch) ? [] : [`not a branch's name: ${JSON.stringify(branch)}`]),
     ...[...added, ...deletedFiles, ...deletedFolders].flatMap(saidOfPath),
     ...[...twice].map((path) => `${path} is added twice`),
     ...pathConflicts(added),

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { sentence } from "../../../evidence/words.ts";
-import { pullRef } from "../../../hub/pull-ref.ts";
+import { pullOf } from "../../../hub/pull-ref.ts";
 import type { RefFound, RepoReader } from "../../../hub/repo-reader.ts";
 import type { RefChange } from "../../../hub/repository-refs.ts";
 import { instant, iso } from "../../../stdx/time.ts";
@@ -36,11 +36,12 @@ export const historyRoute: Route = (api, server) => {
   const pullsOf = async (repo: HubRepo): Promise<readonly object[]> => {
     if (!(await hub.store.exists(repo.stored))) return [];
     const open = await server.catalog.discussions.pulls(repo.stored);
-    const heads = await server.discussions.pulls.heads(hub.folderOf(repo));
-    return heads
+    const found = await Array.fromAsync(hub.reader.refs(hub.folderOf(repo), "pr"));
+    return found
+      .map(({ name, ref, commit }) => ({ num: pullOf(ref) ?? 0, name: `pr/${name}`, ref, commit }))
       .filter(({ num }) => open.has(num))
       .toSorted((a, b) => a.num - b.num)
-      .map(({ num, commit }) => refView({ name: `pr/${num}`, ref: pullRef(num), commit }));
+      .map(refView);
   };
 
   api.get(`${anyRepo}/refs`, async (c) => {
