@@ -5,6 +5,7 @@ import { GitFailure } from "../hub/git.ts";
 import { keyOf, type RepoName } from "../hub/repo-name.ts";
 import type { FoundRevision, RepoReader, Revision } from "../hub/repo-reader.ts";
 import type { RepositoryStore } from "../hub/repository.ts";
+import { LastUsed } from "../stdx/last-used.ts";
 import type { HubRepo } from "./hub-repos.ts";
 
 export interface Card {
@@ -26,8 +27,8 @@ const keptMax = 5_000;
 export class HubCards {
   readonly #reader: RepoReader;
   readonly #repositories: Pick<RepositoryStore, "repositoryOf" | "exists">;
-  /** Of main, until that changes; the last used last. */
-  readonly #kept = new Map<string, Promise<Card>>();
+  /** Of main, until that changes. */
+  readonly #kept = new LastUsed<Card>(keptMax);
 
   constructor(reader: RepoReader, repositories: Pick<RepositoryStore, "repositoryOf" | "exists">) {
     this.#reader = reader;
@@ -36,19 +37,7 @@ export class HubCards {
 
   /** Of main. */
   async of(repo: HubRepo): Promise<Card> {
-    const kept = this.#kept.get(repo.key) ?? this.#read(repo);
-    this.#kept.delete(repo.key);
-    this.#kept.set(repo.key, kept);
-    for (const oldest of this.#kept.keys()) {
-      if (this.#kept.size <= keptMax) break;
-      this.#kept.delete(oldest);
-    }
-    try {
-      return await kept;
-    } catch (error) {
-      this.#kept.delete(repo.key);
-      throw error;
-    }
+    return this.#kept.get(repo.key, () => this.#read(repo));
   }
 
   /** Of any revision. Most are main's: those are read once, and not with each question. */
@@ -60,7 +49,7 @@ export class HubCards {
 
   /** The files of this one have changed. */
   forget(repo: Pick<RepoName, "kind" | "id">): void {
-    this.#kept.delete(keyOf(repo));
+    this.#kept.forget(keyOf(repo));
   }
 
   async #read(repo: HubRepo): Promise<Card> {
