@@ -15,7 +15,7 @@ import type { Catalog } from "../catalog/catalog.ts";
 import type { ParsedCommit } from "../hub/commit-ndjson.ts";
 import { repoKinds } from "../hub/repo-name.ts";
 import { pullRef } from "../hub/pull-ref.ts";
-import { Pulls, type PullCommit } from "../hub/pulls.ts";
+import { Pulls } from "../hub/pulls.ts";
 import type { CommitResult } from "../hub/repository.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
@@ -35,6 +35,7 @@ import type { Hub } from "./hub.ts";
 import { authorOf, type HubRepo } from "./hub-repos.ts";
 import { builtBranch } from "./no-build.ts";
 import type { PullFiles } from "./pull-files.ts";
+import { commitsMax, notOwn, PullLooks } from "./pull-looks.ts";
 import { no, type Refused } from "./spaces.ts";
 import { Turns } from "./turns.ts";
 
@@ -78,21 +79,22 @@ const eventsMax = 1_000;
 const charactersMax = 2 << 20;
 /** Each keeps what the comment said before. */
 const editsMax = 20;
-const commitsMax = 1_000;
 /** What pull requests of one that may not write may add to the repository in git's own form, each. */
 const pullMaxBytes = 256 << 20;
 /** Commits of a pull request that its message on main names. */
 const namedMax = 50;
 
 export class Discussions {
-  readonly pulls: Pulls;
+  readonly looks: PullLooks;
   readonly #parts: DiscussionsParts;
+  readonly #pulls: Pulls;
   /** By account: two at once do not pass its bound together. */
   readonly #opening = new Turns();
 
   constructor(parts: DiscussionsParts) {
     this.#parts = parts;
-    this.pulls = new Pulls(parts.hub.store);
+    this.#pulls = new Pulls(parts.hub.store);
+    this.looks = new PullLooks(parts.hub.store, this.#pulls);
   }
 
   /** What was cut off in the middle of being opened or merged; before anybody can ask. */
@@ -235,7 +237,7 @@ export class Discussions {
       const head = await hub.store.head(folder, pullRef(num));
       if (main === null || head === null)
         return no("control/conflict", `Pull request ${num} cannot be merged: its branch or main is not there.`);
-      const merged = await this.pulls.merge(folder, { onto: main, head });
+      const merged = await this.#pulls.merge(folder, { onto: main, head });
       if (!merged.ok) return conflicting(num, merged.conflicts);
       const commit = await this.#mergeCommit(folder, row, { main, head, tree: merged.tree, account });
       const change = { from: main, to: commit, account };
@@ -260,31 +262,6 @@ export class Discussions {
   async refusePush(repo: HubRepo, num: number): Promise<string | undefined> {
     const row = await this.#rows.get({ repo: repo.stored, num });
     return row === undefined ? notThere(repo, num).says : refusePull(row)?.says;
-  }
-
-  /** Of a pull request, oldest first. */
-  async commitsOf(row: DiscussionRow, folder: string): Promise<readonly PullCommit[]> {
-    const head = await this.#parts.hub.store.head(folder, pullRef(row.num));
-    if (head === null) return [];
-    return this.pulls.commits(folder, head, { without: await this.#without(row, folder), limit: commitsMax });
-  }
-
-  /** Files for which it cannot be merged now. */
-  async conflictsOf(row: DiscussionRow, folder: string): Promise<readonly string[] | "unknown"> {
-    if (row.status === "merged") return [];
-    const [main, head] = await Promise.all([
-      this.#parts.hub.store.head(folder, builtBranch),
-      this.#parts.hub.store.head(folder, pullRef(row.num)),
-    ]);
-    if (main === null || head === null) return [];
-    const merged = await this.pulls.merge(folder, { onto: main, head });
-    return merged.ok ? [] : merged.conflicts;
-  }
-
-  async diffOf(row: DiscussionRow, folder: string): Promise<string> {
-    const head = await this.#parts.hub.store.head(folder, pullRef(row.num));
-    const main = row.merged === null ? await this.#parts.hub.store.head(folder, builtBranch) : row.base;
-    return head === null || main === null ? "" : this.pulls.diff(folder, main, head);
   }
 
   get #rows(): Catalog["discussions"] {
@@ -332,7 +309,7 @@ export class Discussions {
     const first = this.#event(by, commentOf(description, this.#said(by)));
     await this.#rows.begin(row);
     try {
-      await this.pulls.put(folder, num, base);
+      await this.#pulls.put(folder, num, base);
       const whole = { ...row, merged: null, pending: null };
       const done = commit && (await this.#write(folder, whole, { ...commit, parent: base }, by));
       if (done?.ok === false) {
@@ -354,7 +331,7 @@ export class Discussions {
     if (main === undefined || main === "empty")
       return no("control/conflict", `${repo.id} has no commit yet: there is nothing to merge anything into.`);
     if (parent === undefined || parent === main.commit) return main.commit;
-    const isBefore = await this.pulls.contains(hub.folderOf(repo), main.commit, parent);
+    const isBefore = await this.#pulls.contains(hub.folderOf(repo), main.commit, parent);
     return isBefore
       ? parent
       : no("control/changed-meanwhile", `main of ${repo.id} has never been at the parent ${parent}.`);
@@ -373,22 +350,13 @@ export class Discussions {
   ): Promise<string> {
     const now = await this.#parts.hub.reader.revision(folder, main);
     if (now !== undefined && now !== "empty" && now.tree === tree) return main;
-    const commits = await this.pulls.commits(folder, head, {
-      without: await this.#without(row, folder),
-      limit: namedMax,
-    });
+    const commits = await this.#pulls.commits(folder, head, { without: notOwn(row, main), limit: namedMax });
     const named = commits.map(({ id, title }) => `- ${title} (${id})`);
-    return this.pulls.commit(folder, {
+    return this.#pulls.commit(folder, {
       ...{ tree, parent: main, message: [`${row.title} (#${row.num})`, "", ...named].join("\n") },
       ...{ author: authorOf(row.author), committer: authorOf(account) },
       seconds: Math.floor(this.#parts.clock.wall() / 1000),
     });
-  }
-
-  /** Commits that are not the pull request's own. */
-  async #without({ base, merged }: DiscussionRow, folder: string): Promise<readonly string[]> {
-    const onto = merged ?? (await this.#parts.hub.store.head(folder, builtBranch));
-    return [base, onto].filter((commit) => commit !== null);
   }
 
   /** Main has another commit: of a Space it is built. */
@@ -443,7 +411,7 @@ export class Discussions {
     if (change === undefined) return row;
     const { to, account } = change;
     const main = await hub.store.head(folder, builtBranch);
-    if (main === null || !(await this.pulls.contains(folder, main, to))) {
+    if (main === null || !(await this.#pulls.contains(folder, main, to))) {
       await this.#rows.merging(row, null);
       return { ...row, pending: null };
     }
@@ -455,7 +423,7 @@ export class Discussions {
   async #drop(row: DiscussionKey, folder: string): Promise<void> {
     // What failed may have been the answer alone: then it is there.
     if ((await this.#rows.get(row)) !== undefined) return;
-    await this.pulls.remove(folder, row.num);
+    await this.#pulls.remove(folder, row.num);
     await this.#rows.forget(row);
   }
 
@@ -481,15 +449,16 @@ export class Discussions {
     commit: ParsedCommit,
     by: Participant,
   ): Promise<No | undefined> {
-    const head = await this.#parts.hub.store.head(folder, pullRef(row.num));
+    const { store } = this.#parts.hub;
+    const head = await store.head(folder, pullRef(row.num));
     if (head === null) return no("control/conflict", `The reference ${pullRef(row.num)} is not there.`);
-    const without = await this.#without(row, folder);
-    const commits = await this.pulls.commits(folder, head, { without, limit: commitsMax });
+    const without = notOwn(row, await store.head(folder, builtBranch));
+    const commits = await this.#pulls.commits(folder, head, { without, limit: commitsMax });
     if (commits.length >= commitsMax)
       return no("control/conflict", `Pull request ${row.num} has ${commitsMax} commits: no more are taken.`);
     if (by.mayWrite) return undefined;
     const bytes = commit.files.reduce((sum, file) => sum + file.bytes.length, 0);
-    if ((await this.pulls.addedBytes(folder, head, without)) + bytes <= pullMaxBytes) return undefined;
+    if ((await this.#pulls.addedBytes(folder, head, without)) + bytes <= pullMaxBytes) return undefined;
     return no(
       "route/too-large",
       `A pull request of one who may not write may add ${pullMaxBytes >> 20} MB beside its large files.`,

@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { DiscussionStatus } from "../../../catalog/discussions.ts";
 import { pathOf, type RepoName } from "../../../hub/repo-name.ts";
 import type { ApiContext, Route } from "../../api.ts";
-import { originOf, refuse } from "../../api.ts";
+import { addressOf, originOf, refuse } from "../../api.ts";
 import { noteChange } from "../../auditing.ts";
 import { commentMaxLength, notThere, titleMaxLength, type No } from "../../discussion-rules.ts";
 import type { Said } from "../../discussions.ts";
@@ -96,12 +96,14 @@ export const discussionsRoute: Route = (api, server) => {
     if (!row.pull) return c.json({ ...discussionView(row, repo), events: story(events, []) });
     const folder = hub.folderOf(repo);
     // It shows what is in files: of a gated repository to whom these are given.
-    const wantsDiff = isSet(c.req.query("diff")) && (await server.gates.refuse(repo, c.get("caller"))) === undefined;
-    const [commits, conflicts, diff] = await Promise.all([
-      discussions.commitsOf(row, folder),
-      discussions.conflictsOf(row, folder),
-      wantsDiff ? discussions.diffOf(row, folder) : undefined,
-    ]);
+    const withDiff = isSet(c.req.query("diff")) && (await server.gates.refuse(repo, c.get("caller"))) === undefined;
+    const caller = { account: c.get("caller")?.account ?? null, address: addressOf(c) ?? "" };
+    const look = await discussions.looks.at(row, folder, { caller, withDiff, signal: c.req.raw.signal });
+    if (look === undefined)
+      return refuse(c, "capacity/rate-limited", {
+        detail: "Many pull requests are being looked at: try again in a moment.",
+      });
+    const { commits, conflicts, diff } = look;
     return c.json({
       ...{ ...discussionView(row, repo), events: story(events, commits) },
       ...{ changes: changesView(row), filesWithConflicts: conflicts === "unknown" ? true : conflicts },
