@@ -36,6 +36,7 @@ import { authorOf, type HubRepo } from "./hub-repos.ts";
 import { builtBranch } from "./no-build.ts";
 import type { PullFiles } from "./pull-files.ts";
 import { commitsMax, notOwn, PullLooks } from "./pull-looks.ts";
+import type { RequestEffects } from "./request-effects.ts";
 import { no, type Refused } from "./spaces.ts";
 import { Turns } from "./turns.ts";
 
@@ -44,6 +45,7 @@ export interface DiscussionsParts {
   readonly hub: Hub;
   readonly commits: Commits;
   readonly files: PullFiles;
+  readonly effects: Pick<RequestEffects, "apart">;
   readonly clock: Pick<Clock, "wall">;
   readonly random: RandomBytes;
   onFailure(what: string, error: unknown): void;
@@ -375,10 +377,13 @@ export class Discussions {
     return this.#parts.hub.changing(repo, async () => {
       const found = await this.#rows.get({ repo: repo.stored, num });
       if (found === undefined) return notThere(repo, num);
-      const row = await this.#settle(found, repo);
-      // One that is settled at the start is built with all other commits that were cut off.
-      if (row.status !== found.status)
-        await this.#landed(repo, row.merged ?? "", mergingOf(found)?.account ?? row.author);
+      const row = await this.#parts.effects.apart(async () => {
+        const settled = await this.#settle(found, repo);
+        // One that is settled at the start is built with all other commits that were cut off.
+        if (settled.status !== found.status)
+          await this.#landed(repo, settled.merged ?? "", mergingOf(found)?.account ?? settled.author);
+        return settled;
+      });
       return work(row, this.#parts.hub.folderOf(repo));
     });
   }

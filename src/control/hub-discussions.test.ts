@@ -493,6 +493,28 @@ describe("a pull request", () => {
     assert.deepEqual(await rows.pending(), []);
     assert.equal((await open(hub, repo, {})).body.num, 3);
   });
+
+  test("a merge that was cut off is whole for the next who changes it, and is no effect of what that one asked for", async () => {
+    await using hub = await Hub.open();
+    const repo = await hub.model();
+    const { catalog, hubRepos, server, clock } = hub.world;
+    const [tiny] = hubRepos.list("models");
+    assert.ok(tiny);
+    await propose(hub, repo, [file("a.txt", "a")]);
+    const { sha: from } = (await hub.ask(`GET ${repo}`)).body;
+    const to = git(hub, "rev-parse", "refs/pr/1");
+    await catalog.discussions.merging({ repo: tiny.stored, num: 1 }, { from, to, account: "alice" });
+    git(hub, "update-ref", "refs/heads/main", to);
+    const key = { account: "bob", key: "k", mark: "k_1", at: clock.wall(), asked: "closing it" };
+    await catalog.requestKeys.begin(key, clock.wall());
+    const bob = { account: "bob", mayWrite: false };
+    const entries: null[] = [];
+    const close = () => server.discussions.setStatus(tiny, 1, { status: "closed", comment: null }, bob);
+    const entry = () => (entries.push(null), null);
+    const done = await server.effects.audited(entry, () => server.effects.run({ mark: "k_1", made: undefined }, close));
+    assert.deepEqual([done.ok, (await one(hub, repo)).status], [false, "merged"]);
+    assert.deepEqual([(await catalog.requestKeys.get("bob", "k"))?.made, entries.length], [false, 0]);
+  });
 });
 
 describe("on a Space", () => {

@@ -46,6 +46,11 @@ export class RequestEffects implements Effects {
     }
   }
 
+  /** Runs `work` as nobody's: what an earlier request left to be done is no effect of the one that comes upon it. */
+  apart<T>(work: () => Promise<T>): Promise<T> {
+    return this.#carried.exit(() => this.#audited.exit(work));
+  }
+
   /** Set where this request's effect is there already, and only its answer is to be given. */
   get made(): Made | undefined {
     return this.#carried.getStore()?.made;
