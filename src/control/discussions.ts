@@ -170,22 +170,14 @@ export class Discussions {
   async setStatus(
     repo: HubRepo,
     num: number,
-    { status, comment }: { readonly status: "open" | "closed"; readonly comment: string | null },
+    change: { readonly status: "open" | "closed"; readonly comment: string | null },
     by: Participant,
   ): Promise<Said> {
-    return this.#changing(repo, num, async (row) => {
-      const refused = refuseOther(row, by) ?? (await this.#refuseMoreSaid(row, by, comment?.length ?? 0));
-      if (refused) return refused;
-      if (row.status === "merged" || row.status === status)
-        return no("control/conflict", `${nounOf(row)} ${num} is ${row.status} already.`);
-      const many =
-        row.pull && status === "open" && row.status === "closed" && (await this.#refuseOpenPulls(row.author));
-      if (many) return many;
-      const event = this.#event(by, { kind: "status", status });
-      const said = comment === null ? [] : [this.#event(by, commentOf(comment, this.#said(by)))];
-      await this.#rows.add(row, [event, ...said], { status });
-      return { ok: true, event };
-    });
+    const work = (): Promise<Said> => this.#setStatus(repo, num, change, by);
+    if (change.status === "closed") return work();
+    // One that is opened again counts of its author, as a new one does.
+    const row = await this.#rows.get({ repo: repo.stored, num });
+    return row === undefined ? notThere(repo, num) : this.#opening.take(row.author, work);
   }
 
   async editComment(
@@ -367,6 +359,27 @@ export class Discussions {
     await hub.repos.touched(repo, account);
     if (repo.kind !== "spaces") return unbuilt;
     return commits.landed({ space: repo.id, branch: builtBranch, commit, head: commit, changed: true, account });
+  }
+
+  #setStatus(
+    repo: HubRepo,
+    num: number,
+    { status, comment }: { readonly status: "open" | "closed"; readonly comment: string | null },
+    by: Participant,
+  ): Promise<Said> {
+    return this.#changing(repo, num, async (row) => {
+      const refused = refuseOther(row, by) ?? (await this.#refuseMoreSaid(row, by, comment?.length ?? 0));
+      if (refused) return refused;
+      if (row.status === "merged" || row.status === status)
+        return no("control/conflict", `${nounOf(row)} ${num} is ${row.status} already.`);
+      const many =
+        row.pull && status === "open" && row.status === "closed" && (await this.#refuseOpenPulls(row.author));
+      if (many) return many;
+      const event = this.#event(by, { kind: "status", status });
+      const said = comment === null ? [] : [this.#event(by, commentOf(comment, this.#said(by)))];
+      await this.#rows.add(row, [event, ...said], { status });
+      return { ok: true, event };
+    });
   }
 
   async #changing<T>(

@@ -424,6 +424,11 @@ describe("a pull request", () => {
     await hub.ask(`POST ${first}/discussions/1/status`, { status: "closed" }, "bob");
     assert.equal((await open(hub, first, { pullRequest: true })).status, 200);
     assert.equal((await hub.ask(`POST ${first}/discussions/1/status`, { status: "open" }, "bob")).status, 409);
+    await hub.ask(`POST ${second}/discussions/1/status`, { status: "closed" }, "bob");
+    const reopen = async (repo: string) =>
+      (await hub.ask(`POST ${repo}/discussions/1/status`, { status: "open" }, "bob")).status;
+    const both = await Promise.all([reopen(first), reopen(second)]);
+    assert.deepEqual(both.toSorted(), [200, 409], "two at once do not pass the bound together");
   });
 
   test("what is said in one discussion has a bound; who may write can close it still", async () => {
