@@ -180,8 +180,12 @@ export function discussionUrl(c: ApiContext, repo: RepoName, num: number): strin
   return `${originOf(c)}${pathOf(repo)}/discussions/${num}`;
 }
 
-export function refuseNo(c: ApiContext, { code, says, errors, waybill }: No): Response {
-  return refuse(c, code, { detail: says, ...(errors && { errors }), ...(waybill && { waybill }) });
+export function refuseNo(
+  c: ApiContext,
+  { code, says, errors, waybill }: No,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
+  return refuse(c, code, { detail: says, ...(errors && { errors }), ...(waybill && { waybill }) }, headers);
 }
 
 function openedView(c: ApiContext, repo: HubRepo, num: number): object {

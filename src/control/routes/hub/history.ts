@@ -34,7 +34,6 @@ export const historyRoute: Route = (api, server) => {
 
   /** Those that have been opened, by their numbers. */
   const pullsOf = async (repo: HubRepo): Promise<readonly object[]> => {
-    if (!(await hub.store.exists(repo.stored))) return [];
     const open = await server.catalog.discussions.pulls(repo.stored);
     const found = await Array.fromAsync(hub.reader.refs(hub.folderOf(repo), "pr"));
     return found
@@ -47,8 +46,10 @@ export const historyRoute: Route = (api, server) => {
   api.get(`${anyRepo}/refs`, async (c) => {
     const repo = readableRepo(c, server);
     if (repo instanceof Response) return repo;
-    const pulls = c.req.query("include_prs") === undefined ? {} : { pullRequests: await pullsOf(repo) };
-    if (!(await hub.store.exists(repo.stored))) return c.json({ branches: [], converts: [], tags: [], ...pulls });
+    const isThere = await hub.store.exists(repo.stored);
+    const wantsPulls = c.req.query("include_prs") !== undefined;
+    const pulls = wantsPulls ? { pullRequests: isThere ? await pullsOf(repo) : [] } : {};
+    if (!isThere) return c.json({ branches: [], converts: [], tags: [], ...pulls });
     // A repository may have more of them than are to be held: the answer is written while git lists them.
     const body = ReadableStream.from(refsJson(hub.reader, hub.folderOf(repo), pulls));
     return new Response(body.pipeThrough(new TextEncoderStream()), { headers: { "content-type": "application/json" } });

@@ -11,7 +11,7 @@ import { pathOf, type RepoName } from "../../../hub/repo-name.ts";
 import type { TreeItem } from "../../../hub/tree-index.ts";
 import { uploadModes } from "../../../hub/upload-modes.ts";
 import type { ApiContext, Route } from "../../api.ts";
-import { originOf, refuse, spaceOwnerOf } from "../../api.ts";
+import { originOf, spaceOwnerOf } from "../../api.ts";
 import { noteChange } from "../../auditing.ts";
 import { notStored, parsedCommit, type Committed } from "../../commits.ts";
 import type { No } from "../../discussion-rules.ts";
@@ -21,7 +21,7 @@ import { boundedBody, jsonBody } from "../../json-body.ts";
 import { builtBranch } from "../../no-build.ts";
 import type { Server } from "../../server.ts";
 import { anyRepo, changeableRepo, namedRepo, noRevision, refuseWish, writableRepo } from "./asked-repo.ts";
-import { discussionUrl } from "./discussions.ts";
+import { discussionUrl, refuseNo } from "./discussions.ts";
 import { noRoomFor, roomOwner } from "./room.ts";
 
 /** Base64 of 64 MiB of files, and room for their names. */
@@ -173,10 +173,9 @@ async function commitPull(c: ApiContext, server: Server, branch: string): Promis
   return c.json(answer);
 }
 
-function refuseCommit(c: ApiContext, { code, says, errors, waybill }: No): Response {
-  const isEntry = code === "control/not-found" && errors !== undefined && errors.length > 0;
-  const headers: Record<string, string> = isEntry ? { "x-error-code": "EntryNotFound" } : {};
-  return refuse(c, code, { detail: says, ...(errors && { errors }), ...(waybill && { waybill }) }, headers);
+function refuseCommit(c: ApiContext, refused: No): Response {
+  const isEntry = refused.code === "control/not-found" && (refused.errors ?? []).length > 0;
+  return refuseNo(c, refused, isEntry ? { "x-error-code": "EntryNotFound" } : {});
 }
 
 /** Whether the change is to be a pull request of its own. */
