@@ -53,6 +53,14 @@ export const discussionsRoute: Route = (api, server) => {
   const { discussions, hub, catalog } = server;
   const one = `${anyRepo}/discussions/:num`;
 
+  /** What somebody wants who may speak there; or the answer to who may not, or asks for what is none. */
+  const askedOf = async <Wish>(c: ApiContext, shape: z.ZodType<Wish>) => {
+    const asked = discussedRepo(c, server);
+    if (asked instanceof Response) return asked;
+    const wished = await jsonBody(c, shape);
+    return wished instanceof Response ? wished : { ...asked, num: numOf(c), wished };
+  };
+
   api.get(`${anyRepo}/discussions`, async (c) => {
     const repo = readableRepo(c, server);
     if (repo instanceof Response) return repo;
@@ -68,11 +76,9 @@ export const discussionsRoute: Route = (api, server) => {
   });
 
   api.post(`${anyRepo}/discussions`, async (c) => {
-    const asked = discussedRepo(c, server);
+    const asked = await askedOf(c, wish);
     if (asked instanceof Response) return asked;
-    const wished = await jsonBody(c, wish);
-    if (wished instanceof Response) return wished;
-    const { repo, by } = asked;
+    const { repo, by, wished } = asked;
     const made = server.effects.made?.work;
     if (typeof made === "string") return c.json(openedView(c, repo, Number(made)));
     const { description, pullRequest } = wished;
@@ -112,31 +118,25 @@ export const discussionsRoute: Route = (api, server) => {
   });
 
   api.post(`${one}/comment`, async (c) => {
-    const asked = discussedRepo(c, server);
+    const asked = await askedOf(c, commentWish);
     if (asked instanceof Response) return asked;
-    const said = await jsonBody(c, commentWish);
-    if (said instanceof Response) return said;
-    const { repo, by } = asked;
-    return answer(c, "newMessage", await discussions.comment(repo, numOf(c), said.comment, by));
+    const { repo, num, by, wished } = asked;
+    return answer(c, "newMessage", await discussions.comment(repo, num, wished.comment, by));
   });
 
   api.post(`${one}/title`, async (c) => {
-    const asked = discussedRepo(c, server);
+    const asked = await askedOf(c, titleWish);
     if (asked instanceof Response) return asked;
-    const wished = await jsonBody(c, titleWish);
-    if (wished instanceof Response) return wished;
-    const { repo, by } = asked;
-    return answer(c, "newTitle", await discussions.retitle(repo, numOf(c), wished.title, by));
+    const { repo, num, by, wished } = asked;
+    return answer(c, "newTitle", await discussions.retitle(repo, num, wished.title, by));
   });
 
   api.post(`${one}/status`, async (c) => {
-    const asked = discussedRepo(c, server);
+    const asked = await askedOf(c, statusWish);
     if (asked instanceof Response) return asked;
-    const wished = await jsonBody(c, statusWish);
-    if (wished instanceof Response) return wished;
-    const { repo, by } = asked;
+    const { repo, num, by, wished } = asked;
     const change = { status: wished.status, comment: wished.comment ?? null };
-    return answer(c, "newStatus", await discussions.setStatus(repo, numOf(c), change, by));
+    return answer(c, "newStatus", await discussions.setStatus(repo, num, change, by));
   });
 
   api.post(`${one}/merge`, async (c) => {
@@ -158,13 +158,11 @@ export const discussionsRoute: Route = (api, server) => {
   });
 
   api.post(`${one}/comment/:comment/edit`, async (c) => {
-    const asked = discussedRepo(c, server);
+    const asked = await askedOf(c, editWish);
     if (asked instanceof Response) return asked;
-    const wished = await jsonBody(c, editWish);
-    if (wished instanceof Response) return wished;
-    const { repo, by } = asked;
+    const { repo, num, by, wished } = asked;
     const id = c.req.param("comment");
-    return answer(c, "updatedComment", await discussions.editComment(repo, numOf(c), { id, text: wished.content }, by));
+    return answer(c, "updatedComment", await discussions.editComment(repo, num, { id, text: wished.content }, by));
   });
 
   api.post(`${one}/comment/:comment/hide`, async (c) => {
