@@ -106,6 +106,18 @@ describe("files on their way", () => {
     assert.equal(codeOf(await toldOf(filled, "a full disk")), "transfer/disk-full platform proved");
   });
 
+  test("a part from one who may only propose is refused with its reason: files of pull requests come whole", async () => {
+    await using world = await lfsWorld();
+    const ticket = { operation: "upload", repository: "alice/app", by: "proposer", ...pointerTo(small) } as const;
+    const query = signTicket(world.key, ticket, clock.wall());
+    const path = `/spaces/alice/app.git/info/lfs/objects/${ticket.oid}/parts/1?${query}`;
+    const sent = await fetch(`http://127.0.0.1:${world.port}${path}`, { method: "PUT", body: small });
+    assert.equal(sent.status, 403);
+    const told = await toldOf(world, "the refusal");
+    assert.match(codeOf(told) ?? "", /^transfer\/url-expired /);
+    assert.match(told.sentence, /^A file of a pull request comes whole/);
+  });
+
   test("a client that stands still is waited for, said so meanwhile, and given up in the end", async () => {
     await using world = await lfsWorld({ pace: { ...paceLimits, patienceMs: 3_000, quietAfterMs: 300 } });
     world.stall(await world.addressOf("download", largeFile, "bob"));

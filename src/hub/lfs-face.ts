@@ -84,6 +84,8 @@ const lfsFaceLimits: LfsFaceLimits = {
   places: { atOnce: 32, perCaller: 16, anonymous: 24, withinMs: 60_000 },
   pace: paceLimits,
 };
+/** To one who sends parts and may not write any more. */
+const comesWhole = "A file of a pull request comes whole: ask for its address again.";
 const lfsType = "application/vnd.git-lfs+json";
 
 interface LfsRequest {
@@ -362,8 +364,10 @@ export class LfsFace {
       const repository = this.#folderOf(path, response);
       if (repository === undefined) return;
       const ofBytes = number === undefined ? ticket.size : Math.min(partBytes, ticket.size);
-      if (!(await this.#options.desk.mayWrite(path, ticket.by)))
-        return refuse(response, 403, "A file of a pull request comes whole: ask for its address again.");
+      if (!(await this.#options.desk.mayWrite(path, ticket.by))) {
+        transfer.refuse("transfer/url-expired", comesWhole);
+        return refuse(response, 403, comesWhole);
+      }
       // Parts that have come count among what the account keeps: put together they are no more.
       using room = await this.#roomFor(transfer, path.owner, number === undefined ? 0 : ofBytes, response);
       if (room === undefined) return;

@@ -60,7 +60,7 @@ export async function lfsWorld(limits: Partial<LfsFaceLimits> = {}, room: Partia
       gate: async () => undefined,
       storedAs: ({ id }) => id,
       mayRead: async () => true,
-      mayWrite: async () => true,
+      mayWrite: async (_path, account) => account !== "proposer",
       mayPropose: async () => true,
       ensure: async () => ({ ok: true }),
       onFailure: (_, error) => void told.failures.push(error),
