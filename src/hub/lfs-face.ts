@@ -3,7 +3,7 @@
  * addresses, and are kept only if their SHA-256 is the one that was announced. There are no locks.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { LargeFiles as Rows } from "../catalog/large-files.ts";
+import { holderOf, type LargeFiles as Rows } from "../catalog/large-files.ts";
 import { codeRow } from "../evidence/codes.ts";
 import { readBody } from "../http/index.ts";
 import { visitorOf } from "../http/visitor.ts";
@@ -198,7 +198,7 @@ export class LfsFace {
     const { key, instance } = this.#options.xet;
     const token = {
       right: room.proposes ? "propose" : "write",
-      repository: `${path.kind}/${path.id}`,
+      repository: holderOf(path),
       owner: room.owner,
       account: by,
       whole: false,
@@ -261,7 +261,7 @@ export class LfsFace {
       // Awaited here: until it is through it has its place.
       if (ticket.operation === "download") return await this.#give(transfer, move);
       const { owner, folder, proposes } = await this.#roomOf(path, repository, ticket.by);
-      using room = await this.#roomFor(transfer, owner, ticket.size, response);
+      using room = await this.#admit(transfer, owner, ticket.size, response);
       if (room === undefined) return;
       if (proposes) await this.#makeRoom(path, repository, ticket.by);
       await this.#take(transfer, { ...move, repository: folder });
@@ -286,8 +286,7 @@ export class LfsFace {
 
   /** Of whom it counts what the account brings now, and where it lies. */
   async #roomOf(path: GitPath, repository: string, by: string): Promise<Room> {
-    if (await this.#options.desk.mayWrite(path, by)) return { owner: path.owner, folder: repository, proposes: false };
-    return { owner: by, folder: proposalFolder(repository, by), proposes: true };
+    return roomFor({ path, repository, by }, !(await this.#options.desk.mayWrite(path, by)));
   }
 
   async #makeRoom(path: GitPath, repository: string, by: string): Promise<void> {
@@ -320,8 +319,8 @@ export class LfsFace {
     return refuse(response, 404, `${path.id} is not there any more.`);
   }
 
-  /** Undefined where there is none, and the answer was given. */
-  async #roomFor(
+  /** Undefined where there is no room, and the answer was given. */
+  async #admit(
     transfer: Transfer,
     owner: string,
     bytes: number,
@@ -369,7 +368,7 @@ export class LfsFace {
         return refuse(response, 403, comesWhole);
       }
       // Parts that have come count among what the account keeps: put together they are no more.
-      using room = await this.#roomFor(transfer, path.owner, number === undefined ? 0 : ofBytes, response);
+      using room = await this.#admit(transfer, path.owner, number === undefined ? 0 : ofBytes, response);
       if (room === undefined) return;
       if (number === undefined) {
         transfer.negotiated({ digest: `sha256:${oid}`, ofBytes });
@@ -453,10 +452,8 @@ export class LfsFace {
     if (stored === undefined || !(await repositories.exists(stored)))
       return refuse(response, 404, `There is no ${repoNouns[path.kind]} ${path.id} with files.`);
     const repository = repositories.repositoryOf(stored);
-    const room: Room = proposes
-      ? { owner: by, folder: proposalFolder(repository, by), proposes }
-      : { owner: path.owner, folder: repository, proposes };
-    return { path, repository, by, room, origin: visitorOf(request).origin };
+    const at = { path, repository, by };
+    return { ...at, room: roomFor(at, proposes), origin: visitorOf(request).origin };
   }
 
   async #body<Value>(
@@ -471,6 +468,11 @@ export class LfsFace {
     if (typeof parsed !== "string") return parsed;
     return refuse(response, 422, parsed);
   }
+}
+
+function roomFor({ path, repository, by }: Pick<Place, "path" | "repository" | "by">, proposes: boolean): Room {
+  const [owner, folder] = proposes ? [by, proposalFolder(repository, by)] : [path.owner, repository];
+  return { owner, folder, proposes };
 }
 
 /** How files are to be sent. */
