@@ -2,13 +2,13 @@
  * Large files as the Xet protocol sees them: which xorbs are stored and who may name them, files with their terms, and what a file that came
  * by git-lfs is by Xet. The bytes are elsewhere; a row is here only when they are durable.
  */
-import { sql } from "kysely";
+import { sql, type ExpressionBuilder } from "kysely";
 import type { SqlRunner, SqlStatement } from "../stdx/sql.ts";
 import type { Instant } from "../stdx/time.ts";
 import { statement, type Database } from "./database.ts";
 import { marked } from "./request-keys.ts";
 import type { Effects } from "./request-keys.ts";
-import type { XetFilesTable } from "./schema.ts";
+import type { Schema, XetFilesTable } from "./schema.ts";
 
 export interface XorbRow {
   readonly hash: string;
@@ -110,11 +110,7 @@ export class LargeFiles {
     for (let from = 0; from < xorbs.length; from += namesAtOnce) {
       const some = xorbs.slice(from, from + namesAtOnce);
       const found = await proposedXorbs(this.#db, holder).where("xorb", "in", some).distinct().execute();
-      const gone = this.#db
-        .deleteFrom("xorbHolders")
-        .where("holder", ">", `${holder}${proposedMark}`)
-        .where("holder", "<", `${holder}${afterMark}`)
-        .where("xorb", "in", some);
+      const gone = this.#db.deleteFrom("xorbHolders").where(isProposal(holder)).where("xorb", "in", some);
       const held = found.flatMap(({ xorb }) => this.#holding(xorb, [{ holder, owner }], at));
       await this.#sql.transaction([...held, statement(gone)]);
     }
@@ -424,21 +420,18 @@ const proposedMark = "#";
 /** The character after it: all that begins so is between the two. */
 const afterMark = "$";
 
+/** Whether it is one by which somebody names what was proposed to that one. */
+const isProposal = (holder: string) => (is: ExpressionBuilder<Schema, "xorbHolders">) =>
+  is.and([is("holder", ">", `${holder}${proposedMark}`), is("holder", "<", `${holder}${afterMark}`)]);
+
 function proposedXorbs(db: Database, holder: string) {
-  return db
-    .selectFrom("xorbHolders")
-    .select("xorb")
-    .where("holder", ">", `${holder}${proposedMark}`)
-    .where("holder", "<", `${holder}${afterMark}`);
+  return db.selectFrom("xorbHolders").select("xorb").where(isProposal(holder));
 }
 
 /** The repository is gone: what was brought to it is not counted any more, and may be named for a while by the accounts alone. */
 export function droppingHolder(db: Database, holder: string): readonly SqlStatement[] {
   const all = db.deleteFrom("xorbHolders");
-  return [
-    statement(all.where("holder", "=", holder)),
-    statement(all.where("holder", ">", `${holder}${proposedMark}`).where("holder", "<", `${holder}${afterMark}`)),
-  ];
+  return [statement(all.where("holder", "=", holder)), statement(all.where(isProposal(holder)))];
 }
 
 /** The repository has another name, which had none, or another owner; what was proposed to it is still its proposers'. */
@@ -447,11 +440,6 @@ export function movingHolder(db: Database, from: string, to: Holder): readonly S
   const rest = sql<string>`${to.holder} || substr(holder, ${sql.lit(from.length + 1)})`;
   return [
     statement(all.set(to).where("holder", "=", from)),
-    statement(
-      all
-        .set({ holder: rest })
-        .where("holder", ">", `${from}${proposedMark}`)
-        .where("holder", "<", `${from}${afterMark}`),
-    ),
+    statement(all.set({ holder: rest }).where(isProposal(from))),
   ];
 }
