@@ -8,7 +8,7 @@ import type { Catalog } from "../catalog/catalog.ts";
 import type { GateRefusal } from "../hub/gate.ts";
 import { pathOf, repoNouns, type RepoName } from "../hub/repo-name.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
-import type { Clock } from "../stdx/time.ts";
+import type { Clock, Instant } from "../stdx/time.ts";
 import type { Answers } from "./gate-form.ts";
 import type { HubRepo } from "./hub-repos.ts";
 import { no, type Refused } from "./spaces.ts";
@@ -99,8 +99,8 @@ export class Gates {
       if (was?.status === "accepted" || (was && !isIn)) return { ok: true, row: was };
       const now = clock.wall();
       return this.#put({
-        ...this.#fresh(repo, account),
-        ...{ status: isIn ? "accepted" : "pending", askedAt: was?.askedAt ?? now, decidedAt: isIn ? now : null },
+        ...(was ?? this.#fresh(repo, account, now)),
+        ...{ status: isIn ? "accepted" : "pending", decidedAt: isIn ? now : null },
         fields: Object.keys(fields).length === 0 ? null : fields,
       });
     });
@@ -119,7 +119,7 @@ export class Gates {
       const full = was ? undefined : await this.#full(repo);
       if (full) return full;
       const now = clock.wall();
-      const row = was ?? { ...this.#fresh(repo, account), askedAt: now, fields: null };
+      const row = was ?? this.#fresh(repo, account, now);
       return this.#put({ ...row, status: "accepted", decidedAt: now, decidedBy: by, reason: null });
     });
   }
@@ -160,10 +160,10 @@ export class Gates {
     this.#accepted.delete(stored);
   }
 
-  #fresh(repo: HubRepo, account: string): Pick<AccessRow, "folder" | "account" | "id" | "decidedBy" | "reason"> {
+  #fresh(repo: HubRepo, account: string, askedAt: Instant): Omit<AccessRow, "status" | "decidedAt"> {
     return {
-      ...{ folder: repo.stored, account, id: newId("ar", this.#ports.random) },
-      ...{ decidedBy: null, reason: null },
+      ...{ folder: repo.stored, account, id: newId("ar", this.#ports.random), askedAt },
+      ...{ fields: null, decidedBy: null, reason: null },
     };
   }
 
@@ -176,9 +176,7 @@ export class Gates {
     await this.#ports.catalog.accessRequests.put(row);
     if (row.status === "accepted") this.#let(row.folder, row.account);
     else this.#accepted.get(row.folder)?.delete(row.account);
-    // Its id is the one that it had first.
-    const kept = await this.#ports.catalog.accessRequests.find(row.folder, { account: row.account });
-    return { ok: true, row: kept ?? row };
+    return { ok: true, row };
   }
 
   #let(folder: string, account: string): void {
