@@ -443,6 +443,14 @@ describe("a gated repository's page", () => {
     );
     const half = await look(hub, "/alice/tiny/ask-access", "bob", { "<i>Name</i>": "Bob" });
     assert.deepEqual([half.status, /I agree: it has to be agreed to/.test(half.text)], [400, true]);
+    assert.match(half.text, /value="Bob" id="f0"/, "what was right need not be typed again");
+    assert.doesNotMatch(half.text, / checked/);
+    const ended = await look(hub, "/alice/tiny/ask-access", null, { "<i>Name</i>": "Bob", "I agree": "on" });
+    assert.equal(ended.status, 401);
+    assert.match(
+      ended.text,
+      /Nobody is signed in here any more.*<a href="\/login\?next=%2Falice%2Ftiny">Sign in<\/a>/s,
+    );
     const sent = await look(hub, "/alice/tiny/ask-access", "bob", { "<i>Name</i>": "Bob", "I agree": "on" });
     assert.deepEqual([sent.status, sent.location], [303, "/alice/tiny"]);
     assert.match((await look(hub, "/alice/tiny", "bob")).text, /It was asked for, and waits for alice\./);

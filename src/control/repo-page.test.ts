@@ -28,3 +28,22 @@ test("terms and answers that are long are on the page whole, and nothing in them
   assert.ok(html.includes(`value="&#34;&#62;&#60;b&#62;${"o".repeat(900)}"`), "an answer is sent as it was asked for");
   assert.doesNotMatch(html, /<script|<b>o/);
 });
+
+test("a form of which an answer was wrong has the others as they were sent", () => {
+  const fields = [
+    { name: "Name", type: "text" as const },
+    { name: "toString", type: "text" as const },
+    { name: "Use", type: "select" as const, options: ["Research", "Other"] },
+    { name: "I agree", type: "checkbox" as const },
+  ];
+  const access: OwnAccess = {
+    ...{ gated: "manual" as const, status: "none" as const, requestId: null, timestamp: null, rejectionReason: null },
+    ...{ form: { prompt: null, heading: null, description: null, button: null, fields }, formProblem: null },
+  };
+  const given = { Name: `"><b>Bob`, Use: "Other", "I agree": "on" };
+  const html = repoPage(repo, access, { account: "bob", isAnybodyWaiting: false, says: "wrong", given });
+  assert.match(html, /value="&#34;&#62;&#60;b&#62;Bob" id="f0"/);
+  assert.match(html, /value="" id="f1"/);
+  assert.match(html, /<option value="Research">Research<\/option><option value="Other" selected>/);
+  assert.match(html, /name="I agree" required checked>/);
+});

@@ -14,6 +14,8 @@ export interface PageReader {
   readonly isAnybodyWaiting: boolean;
   /** Why what they sent was not taken. */
   readonly says?: string;
+  /** What that was, by the fields' names: who mends one answer keeps the others. */
+  readonly given?: Readonly<Record<string, string>>;
 }
 
 export function repoPage(repo: HubRepo, access: OwnAccess, reader: PageReader): string {
@@ -28,7 +30,7 @@ export function repoPage(repo: HubRepo, access: OwnAccess, reader: PageReader): 
   );
 }
 
-function accessHtml(repo: HubRepo, access: OwnAccess, { account, isAnybodyWaiting }: PageReader): string {
+function accessHtml(repo: HubRepo, access: OwnAccess, { account, isAnybodyWaiting, given = {} }: PageReader): string {
   const { status, form, formProblem, rejectionReason } = access;
   if (access.gated === false) return "";
   const name = pathOf(repo).slice(1);
@@ -44,33 +46,44 @@ function accessHtml(repo: HubRepo, access: OwnAccess, { account, isAnybodyWaitin
     );
   if (status === "pending") return says(`It was asked for, and waits for ${escapeHtml(repo.owner)}.`);
   if (form === null) return says(wholeHtml(formProblem ?? ""));
-  return askHtml(repo, form, account);
+  return askHtml(repo, form, account, given);
 }
 
 /** All of it, as people are to read what they agree to, and an answer that is cut is not the one that was asked for; gate-form.ts bounds it. */
-function askHtml(repo: HubRepo, form: GateForm, account: string | null): string {
+function askHtml(
+  repo: HubRepo,
+  form: GateForm,
+  account: string | null,
+  given: Readonly<Record<string, string>>,
+): string {
   const { heading, description, prompt, button, fields } = form;
-  const given = repo.gated === "auto" ? "It is given at once." : `${repo.owner} decides.`;
+  const decision = repo.gated === "auto" ? "It is given at once." : `${repo.owner} decides.`;
+  const asked = fields.map((field, at) =>
+    fieldHtml(field, at, Object.hasOwn(given, field.name) ? given[field.name] : ""),
+  );
   const shared = `${repo.owner} and whoever may write to it see your account's name and what you fill in.`;
   const terms = prompt === null ? "" : `<div class="panel" style="white-space:pre-wrap">${wholeHtml(prompt)}</div>`;
   const rest =
     account === null
       ? `<p><a href="/login?${escapeHtml(new URLSearchParams({ next: pathOf(repo) }).toString())}">Sign in</a> to ask for it.</p>`
-      : `<form class="panel" method="post" action="${escapeHtml(pathOf(repo))}/ask-access">${fields.map(fieldHtml).join("")}
+      : `<form class="panel" method="post" action="${escapeHtml(pathOf(repo))}/ask-access">${asked.join("")}
 <p class="muted">As ${escapeHtml(account)}. ${escapeHtml(shared)}</p><p><button>${wholeHtml(button ?? "Ask for access")}</button></p></form>`;
-  return `<h2>${wholeHtml(heading ?? "Its files are given to those who have access")}</h2><p>${wholeHtml(description ?? given)}</p>${terms}${rest}`;
+  return `<h2>${wholeHtml(heading ?? "Its files are given to those who have access")}</h2><p>${wholeHtml(description ?? decision)}</p>${terms}${rest}`;
 }
 
-function fieldHtml(field: GateField, at: number): string {
+function fieldHtml(field: GateField, at: number, given = ""): string {
   const name = escapeHtml(field.name);
   const attributes = `id="f${at}" name="${name}" required`;
   if (field.type === "checkbox")
-    return `<p><label for="f${at}"><input type="checkbox" ${attributes}> ${name}</label></p>`;
+    return `<p><label for="f${at}"><input type="checkbox" ${attributes}${given === "" ? "" : " checked"}> ${name}</label></p>`;
   const label = `<p><label for="f${at}">${name}</label></p>`;
   if (field.type !== "select")
-    return `${label}<p><input type="${field.type === "date_picker" ? "date" : "text"}" maxlength="${answerMax}" ${attributes}></p>`;
+    return `${label}<p><input type="${field.type === "date_picker" ? "date" : "text"}" maxlength="${answerMax}" value="${wholeHtml(given)}" ${attributes}></p>`;
   const options = field.options
-    .map((option) => `<option value="${wholeHtml(option)}">${wholeHtml(option)}</option>`)
+    .map((option) => {
+      const text = wholeHtml(option);
+      return `<option value="${text}"${option === given ? " selected" : ""}>${text}</option>`;
+    })
     .join("");
   return `${label}<p><select ${attributes}><option value=""></option>${options}</select></p>`;
 }

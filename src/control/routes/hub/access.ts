@@ -20,7 +20,7 @@ import { gatedWord, type HubRepo } from "../../hub-repos.ts";
 import { jsonBody, optionalBody } from "../../json-body.ts";
 import { pageHeaders } from "../../pages.ts";
 import { isPlain } from "../../plain-text.ts";
-import { repoPage } from "../../repo-page.ts";
+import { repoPage, type PageReader } from "../../repo-page.ts";
 import type { Server } from "../../server.ts";
 import { no, type Refused } from "../../spaces.ts";
 import { anyRepo, readableRepo, refuseWish, writableRepo } from "./asked-repo.ts";
@@ -31,6 +31,8 @@ const listMost = 1_000;
 const formMaxBytes = 64 << 10;
 /** As the Hub's clients document it. */
 const reasonMax = 200;
+/** Their session ended while they filled it in. */
+const signedOut = "Nobody is signed in here any more, and nothing was asked for: sign in, and ask again.";
 const accountName = z.string().min(1).max(64);
 const askWish = z.strictObject({ fields: z.record(z.string(), z.unknown()).nullish() });
 const grantWish = z.object({ user: accountName });
@@ -112,8 +114,11 @@ export const accessRoute: Route = (api, server) => {
     });
     api.post(`${path}/ask-access`, async (c, next) => {
       const caller = inPerson(c);
-      if (caller instanceof Response) return caller;
       const repo = pageRepo(c, server, kind);
+      if (caller instanceof Response) {
+        if (repo === undefined || c.get("caller") !== null || !prefersHtml(c.req.header("accept"))) return caller;
+        return await show(c, server, repo, { says: signedOut, status: caller.status });
+      }
       if (repo === undefined) return next();
       const fields = await formFields(c, formMaxBytes);
       if (fields instanceof Response) return fields;
@@ -121,7 +126,7 @@ export const accessRoute: Route = (api, server) => {
       if (!prefersHtml(c.req.header("accept")))
         return done.ok ? c.json(await ownAccess(server, repo, caller)) : refuseAs(c, done);
       if (done.ok) return c.redirect(pathOf(repo), 303);
-      return await show(c, server, repo, { says: done.says, status: codeRow(done.code).status });
+      return await show(c, server, repo, { says: done.says, status: codeRow(done.code).status, given: fields });
     });
   }
 };
@@ -137,7 +142,7 @@ async function show(
   c: ApiContext,
   server: Server,
   repo: HubRepo,
-  { says, status = 200 }: { readonly says?: string; readonly status?: number },
+  { status = 200, ...told }: Pick<PageReader, "says" | "given"> & { readonly status?: number },
 ): Promise<Response> {
   const caller = knownCaller(c);
   const access = await ownAccess(server, repo, caller);
@@ -145,7 +150,7 @@ async function show(
   const pending = decides && repo.gated !== "no" ? await server.gates.list(repo, "pending", { skip: 0, limit: 1 }) : [];
   const text = repoPage(repo, access, {
     ...{ account: c.get("caller")?.account ?? null, isAnybodyWaiting: pending.length > 0 },
-    ...(says !== undefined && { says }),
+    ...told,
   });
   return new Response(text, { status, headers: pageHeaders });
 }
