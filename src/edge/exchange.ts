@@ -75,7 +75,7 @@ export class Exchange implements UpstreamUser, Waiter {
   readonly #story: Story;
   readonly #telling: Telling;
   readonly #placing: Placing;
-  readonly #timing: Timing;
+  #timing: Timing | undefined;
   #pool: Pool | undefined;
   #upstream: Upstream | undefined;
   /** Over which line to the replica's node the attempt began. */
@@ -118,7 +118,6 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#upgrade = upgrade;
     this.#admission = new Admission(context, accepted);
     this.#progressAt = now;
-    this.#timing = new Timing(context.limits, route.limits, now);
     this.#requestId = echoedRequestId(screened.requestId, this.work);
     this.#reuse = reuseOf(accepted);
     this.#story = storyOf(accepted, { work: this.work, startedAt: context.clock.wall(), acceptedAt: now });
@@ -605,6 +604,7 @@ export class Exchange implements UpstreamUser, Waiter {
     if (this.#over || this.#settling) return;
     const { limits } = this.#context;
     const passed = this.#story.bytes + this.#bodyBytes + (this.#story.hand?.to ?? 0);
+    this.#timing ??= new Timing(limits, this.#route.limits, this.#story.acceptedAt);
     const over = this.#timing.over(now, { passed, hasBegun: this.#story.status !== undefined });
     if (over !== undefined) return this.#cutOff(over.code, timeSays[over.code](over.limitMs));
     const again = this.#admission.again(now, this.#story.visitor);

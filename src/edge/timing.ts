@@ -2,6 +2,7 @@
 import { least, type EdgeLimits, type TimeOver } from "./limits.ts";
 import type { SpaceLimits } from "./ports.ts";
 
+/** Made at a request's first sweep: most are over before. */
 export class Timing {
   readonly #acceptedAt: number;
   readonly #openMs: number;
