@@ -594,6 +594,7 @@ describe("EvidenceStore", () => {
     for (let n = 1; n <= 11; n += 1)
       start(`p_${n}`, n % 2 === 0 ? "b_1" : "b_2", { tookMs: 9, stages: { healthy: n } });
     start("p_20", "b_1", { tookMs: 9 });
+    for (let n = 100; n < 310; n += 1) start(`p_${n}`, "b_0", { tookMs: 9, stages: { healthy: n } });
     start("p_21", "b_3", { tookMs: 9, stages: { healthy: 99 } });
     agent.write({ work: "p_22", hop: "replica.start", mark: "took", facts: { link: "b_1" } });
     agent.write({ work: "p_22", hop: "replica.ready", mark: "failed", facts: { stages: { healthy: 77 } } });
@@ -604,6 +605,7 @@ describe("EvidenceStore", () => {
       (await store.earlierStarts(builds)).map(({ healthy }) => healthy);
     assert.deepEqual(await times("b_1", "b_2"), [3, 4, 5, 6, 7, 8, 9, 10, 11]);
     assert.deepEqual(await times("b_1"), [2, 4, 6, 8, 10]);
+    assert.equal((await times("b_3", "b_0")).at(-1), 99, "however many an earlier build has");
     assert.deepEqual(await times("b_9"), []);
     assert.deepEqual(await times(), []);
   });

@@ -6,3 +6,6 @@ export type StartStage = (typeof startStages)[number];
 
 /** Milliseconds from a start's beginning to its stages; without those that it did not reach, or of which it is not known. */
 export type StartTimes = Readonly<Partial<Record<StartStage, number>>>;
+
+/** The newest starts of a Space, of which the middle one's times are what it usually takes. */
+export const startsKept = 9;

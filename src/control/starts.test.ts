@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ReplicaStatus } from "../contract/agent.ts";
+import { startsKept } from "../contract/starts.ts";
 import type { StartTimes } from "../contract/starts.ts";
 import { platform } from "../core/spaces/model.ts";
 import type { State } from "../core/spaces/model.ts";
 import { instant } from "../stdx/time.ts";
-import { Starts, startsKept } from "./starts.ts";
+import { Starts } from "./starts.ts";
 
 const reason = { says: "", code: null };
 

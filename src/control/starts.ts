@@ -3,15 +3,12 @@
  * and of those before it what the evidence has. A start's times are counted from when it was decided, by when the server heard.
  */
 import type { ReplicaStatus } from "../contract/agent.ts";
-import { startStages } from "../contract/starts.ts";
+import { startsKept, startStages } from "../contract/starts.ts";
 import type { StartStage, StartTimes } from "../contract/starts.ts";
 import type { Space } from "../core/spaces/model.ts";
 import type { Waking } from "../edge/ports.ts";
 import type { Instant } from "../stdx/time.ts";
 import { isLiving } from "./replicas.ts";
-
-/** Starts of a Space whose times are remembered: what it usually takes is the middle one's. */
-export const startsKept = 9;
 
 type Reached = Partial<Record<StartStage, number>>;
 
@@ -25,8 +22,8 @@ interface Start {
 
 interface Of {
   current: Start | undefined;
-  /** The newest last. */
-  readonly earlier: StartTimes[];
+  /** The newest last, {@link startsKept} of them. */
+  earlier: readonly StartTimes[];
 }
 
 export class Starts {
@@ -81,10 +78,7 @@ export class Starts {
     of.current = undefined;
     if (space.state.name !== "running") return undefined;
     const reached = furthest(current);
-    if (reached?.healthy !== undefined) {
-      of.earlier.push(reached);
-      of.earlier.splice(0, of.earlier.length - startsKept);
-    }
+    if (reached?.healthy !== undefined) of.earlier = newest([...of.earlier, reached]);
     return now - current.since;
   }
 
@@ -99,13 +93,17 @@ export class Starts {
     if (known === undefined) {
       this.#bySpace.set(id, of);
       this.#earlier(id).then(
-        (times) => of.earlier.unshift(...times.slice(-startsKept)),
+        (times) => (of.earlier = newest([...times, ...of.earlier])),
         (error: unknown) => this.#onFailure(`how long ${id} took to start before`, error),
       );
     }
     if (of.current?.since !== state.since) of.current = { since: state.since, reached: new Map(), ended: 0 };
     return of;
   }
+}
+
+function newest(times: readonly StartTimes[]): readonly StartTimes[] {
+  return times.slice(-startsKept);
 }
 
 /** Of several replicas that start the one that has come farthest: the Space answers with the first. */

@@ -1,4 +1,5 @@
 /** What is read from the evidence store: a work with all that its verdict may rest on. */
+import { startsKept } from "../contract/starts.ts";
 import type { StartTimes } from "../contract/starts.ts";
 import { expand } from "../evidence/expand.ts";
 import { emittersOf, isEmitterOf } from "../evidence/entry.ts";
@@ -24,9 +25,8 @@ export interface WorkEvidence {
 /** A work's entries are bounded: a build of many steps stays far below. */
 const entriesMax = 2_000;
 const gapsMax = 100;
-/** Starts whose times are given, and those that are looked through for them: a Space that sleeps often has thousands. */
-const startsMax = 9;
-const startsReadMax = 1_000;
+/** Starts of one build that are looked through for the newest: a Space that sleeps often has thousands. */
+const startsReadMax = 200;
 /** Answers about one channel: the last ones cover the earlier. */
 const watermarksMax = 200;
 
@@ -54,16 +54,17 @@ export function readWork(store: EvidenceDatabase, work: string): WorkEvidence {
 
 /** A start's times are in its `replica.ready`, and a replica's entries name the build that its release is of. */
 export function earlierStarts(store: EvidenceDatabase, builds: readonly string[]): readonly StartTimes[] {
-  const rows = store
-    .prepare(
-      `SELECT body ->> '$.facts.stages' AS stages FROM
-         (SELECT work AS replica FROM links WHERE other IN (SELECT value FROM json_each(?1)) LIMIT ${startsReadMax})
-         JOIN entries ON work = replica
-       WHERE body ->> '$.hop' = 'replica.ready' AND body ->> '$.mark' = 'done' AND body ->> '$.facts.stages' IS NOT NULL
-       ORDER BY at DESC LIMIT ${startsMax}`,
-    )
-    .all(JSON.stringify(builds));
-  return rows.map((row) => JSON.parse(String(row["stages"])) as StartTimes).toReversed();
+  const ofBuild = store.prepare(
+    `SELECT at, body ->> '$.facts.stages' AS stages FROM
+       (SELECT work AS replica FROM links WHERE other = ?1 LIMIT ${startsReadMax}) JOIN entries ON work = replica
+     WHERE body ->> '$.hop' = 'replica.ready' AND body ->> '$.mark' = 'done' AND body ->> '$.facts.stages' IS NOT NULL
+     ORDER BY at DESC LIMIT ${startsKept}`,
+  );
+  return builds
+    .flatMap((build) => ofBuild.all(build))
+    .toSorted((a, b) => Number(a["at"]) - Number(b["at"]))
+    .slice(-startsKept)
+    .map(({ stages }) => JSON.parse(String(stages)) as StartTimes);
 }
 
 export function readCounted(store: EvidenceDatabase, id: string): CountedRow | null {
