@@ -24,10 +24,13 @@ export interface Held {
 export class Holding {
   readonly #held: Held;
   readonly #gone = new AbortController();
+  /** For nobody else it is asked at each sweep how the start goes on. */
+  readonly #wantsPage: boolean;
   #page: WakingPage | undefined;
 
   constructor(held: Held) {
     this.#held = held;
+    this.#wantsPage = !held.isUpgrade && opensPage(held.request);
   }
 
   /** Resolves when the Space answers, or will not. */
@@ -47,17 +50,9 @@ export class Holding {
 
   /** Looked at every sweep. Says how long it was held where that is long enough. */
   look(now: number): string | undefined {
-    const { context, request, response, story, telling, asked, isUpgrade } = this.#held;
+    const { context, story } = this.#held;
     const heldMs = now - (story.wakeAt ?? now);
-    const waking = wakingOf(context.directory.find(asked));
-    if (this.#page !== undefined) this.#page.look(waking, now);
-    else if (heldMs > wakingPageAfterMs && !isUpgrade && opensPage(request)) {
-      story.pageAt = now;
-      telling.pageShown();
-      this.#page = new WakingPage(response, this.#held.reply(), { waking, now });
-    }
-    // Who sees how it goes on may wait for as long as it may take.
-    const startMs = this.#page === undefined ? 0 : (waking?.withinMs ?? 0) + wakingMarginMs;
+    const startMs = this.#wantsPage && heldMs > wakingPageAfterMs ? this.#show(now) : 0;
     const withinMs = Math.max(context.limits.wakeWithinMs, startMs);
     return heldMs > withinMs ? `It was held for ${withinMs / 1000} s.` : undefined;
   }
@@ -74,5 +69,17 @@ export class Holding {
   fails(reply: ProblemReply): boolean {
     this.#page?.fails(reply);
     return this.#page !== undefined;
+  }
+
+  /** Its page as it is now, which is begun where there is none. Who sees how it goes on may wait for as long as it may take: gives how long. */
+  #show(now: number): number {
+    const { context, response, story, telling, asked } = this.#held;
+    const waking = wakingOf(context.directory.find(asked));
+    if (this.#page === undefined) {
+      story.pageAt = now;
+      telling.pageShown();
+      this.#page = new WakingPage(response, this.#held.reply(), { waking, now });
+    } else this.#page.look(waking, now);
+    return (waking?.withinMs ?? 0) + wakingMarginMs;
   }
 }
