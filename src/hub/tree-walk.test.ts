@@ -16,8 +16,8 @@ const repository = join(folder, "many.git");
 const pointer = { oid: createHash("sha256").update("large").digest("hex"), size: 5 };
 /** git's order is by bytes, with a slash behind a folder's name: `a.txt` is before the folder `a`, and `a0` behind it. */
 const paths = [
-  ...["a.txt", "a/b/c/d.txt", "a/b.txt", "a/z", "a0", "b/é/ü.txt", 'b/quote"d', "deep/" + "x/".repeat(40) + "end", "z"],
-  ...Array.from({ length: 250 }, (_, n) => `many/${n % 7}/${n}.txt`),
+  ...["a.txt", "a/b/c/d.txt", "a/b.txt", "a/z", "a0", "b/é/ü.txt", 'b/quote"d', "deep/" + "x/".repeat(12) + "end", "z"],
+  ...Array.from({ length: 40 }, (_, n) => `many/${n % 7}/${n}.txt`),
 ];
 const run: RunIn = (args, rest) => runGit(systemGit, { args, repository, ...rest });
 let trees: { readonly kept: RepoTree; readonly walked: RepoTree };
@@ -63,7 +63,8 @@ describe("a tree that is read page by page", () => {
       ["deep", true],
     ] as const) {
       const kept = await all(trees.kept, under, recursive, 10_000);
-      for (const limit of [1, 2, 7, 100, 10_000]) {
+      // Each page is some processes of git.
+      for (const limit of [1, 2, 7, 30, 10_000]) {
         const walked = await all(trees.walked, under, recursive, limit);
         assert.deepEqual(walked.items, kept.items, `${under} by ${limit}`);
         assert.equal(walked.pages, Math.max(1, Math.ceil(kept.items.length / limit)));

@@ -113,6 +113,7 @@ async function walk(objects: TreeObjects, { tree, prefix, after, recursive }: Wa
 /** With the bytes that each file has. */
 async function sized(run: RunIn, items: readonly TreeItem[]): Promise<readonly TreeItem[]> {
   const input = items.flatMap(({ type, oid }) => (type === "file" ? [`${oid}\n`] : []));
+  if (input.length === 0) return items;
   const { output } = await run(["cat-file", "--batch-check=%(objectname) %(objectsize)"], { input });
   const sizes = new Map(
     output
