@@ -35,10 +35,12 @@ export class FolderBlobs implements Blobs {
     await this.#make(dirname(fresh));
     try {
       await write(fresh, bytes);
-      if ((await this.size(name)) !== undefined) return false;
+      const isFresh = (await this.size(name)) === undefined;
       await this.#make(dirname(this.fileOf(name)));
-      await publish(fresh, this.fileOf(name));
-      return true;
+      if (isFresh) await rename(fresh, this.fileOf(name));
+      // Also where it was there: whoever brought it may have renamed it a moment ago, and wait for the disk as we do.
+      await syncNames(this.fileOf(name));
+      return isFresh;
     } finally {
       await rm(fresh, { force: true });
     }
@@ -47,14 +49,15 @@ export class FolderBlobs implements Blobs {
   /** Keeps a file that lies elsewhere on the same disk, whole and durable, and is a blob of that name; it stays where it is, too. False where the blob was there. */
   async adopt(name: BlobName, file: string): Promise<boolean> {
     await this.#make(dirname(this.fileOf(name)));
+    let isFresh = true;
     try {
       await link(file, this.fileOf(name));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      return false;
+      isFresh = false;
     }
-    await syncNames(this.fileOf(name));
-    return true;
+    await syncNames(this.fileOf(name)); // As in `put`.
+    return isFresh;
   }
 
   async size(name: BlobName): Promise<number | undefined> {
@@ -158,11 +161,6 @@ async function write(file: string, bytes: AsyncIterable<Uint8Array>): Promise<vo
 
 async function writeAll(handle: FileHandle, piece: Uint8Array): Promise<void> {
   for (let at = 0; at < piece.length;) at += (await handle.write(piece, at)).bytesWritten;
-}
-
-async function publish(fresh: string, final: string): Promise<void> {
-  await rename(fresh, final);
-  await syncNames(final);
 }
 
 async function syncNames(final: string): Promise<void> {
