@@ -50,10 +50,15 @@ export class LargeFiles implements AsyncDisposable {
     return known;
   }
 
+  /** Until no hash is being worked out, nor waits for that. */
+  async idle(): Promise<void> {
+    await this.#working;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     this.#waiting.clear();
-    await this.#working;
+    await this.idle();
   }
 
   #begin({ oid, file }: LargeObject & { readonly by: "lfs" }): void {
