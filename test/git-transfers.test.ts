@@ -188,6 +188,37 @@ describe("git's packs on their way", () => {
     assert.equal(codeOf(ended), "transfer/stalled visitor proved");
   });
 
+  test("a client that leaves while its push is decided has pushed, where it is taken, and else what refused it is said", async () => {
+    for (const [refused, says] of [
+      [[], /^The upload of a pack of 3 objects .* was taken, verified and kept: .* It changed 1 reference\./],
+      [["It is too late."], /It is too late\./],
+    ] as const) {
+      const decided = Promise.withResolvers<void>();
+      await using world = await gitFaceWorld({}, { decided: decided.promise, refused });
+      const work = world.client.init("app", world.url("app"), files);
+      const head = (await work.run("rev-parse", "HEAD")).says.trim();
+      const leaving = new AbortController();
+      const sent = sendGit(
+        urlOf(world),
+        "git-receive-pack",
+        Buffer.concat([pushCommand(zeroId, head), packOf(work.path, head)]),
+        "x",
+        leaving.signal,
+      );
+      await eventually("it is decided", () => world.heard.length > 0);
+      leaving.abort();
+      await assert.rejects(sent.then((response) => response.text()));
+      await eventually("its client has left", () => world.connections() === 0);
+      decided.resolve();
+      const { work: id } = await eventually(
+        "what is told",
+        () => world.emitter.packs[0] ?? world.emitter.entries.at(-1),
+      );
+      assert.match(world.explain(id).sentence, says);
+      assert.equal((await work.run("ls-remote", "origin")).says.includes(head), refused.length === 0);
+    }
+  });
+
   test(
     "a git that stands still is told from its client, and is ended at its bound as the platform's fault",
     {

@@ -352,7 +352,7 @@ export class GitFace implements AsyncDisposable {
     const isOver = push === undefined && sent.bytes > this.#limits.pushMaxBytes;
     const taken = isOver
       ? { lines: await this.#tooLarge(pusher, transfer), build: null }
-      : push && (await this.#decide(pusher, exchange, { repository, backend, push }));
+      : push && (await transfer.decided(() => this.#decide(pusher, exchange, { repository, backend, push })));
     await told;
     const { exitCode, failure, says: gitSays } = await backend.ended;
     if (taken === undefined && failure === undefined && !transfer.isOver && !transfer.isClosed) {

@@ -149,6 +149,8 @@ export class Transfer {
   /** Entries of it are written already. */
   #isTold = false;
   #isOver = false;
+  /** Whether what came is kept, of what somebody decides. */
+  #decision: "none" | "open" | "kept" = "none";
 
   /** `isLetIn`: whether its client gets what it asks for, if it is there. */
   constructor(
@@ -211,6 +213,19 @@ export class Transfer {
   /** All of an upload has come: whether it is what was announced is to be said. */
   verify(): void {
     if (this.#hop !== "transfer.verify") this.#pass("transfer.verify");
+  }
+
+  /** While `work` decides what becomes of all that came, its client's leaving ends nothing; nor does it where `work` gives what was kept. */
+  async decided<Kept>(work: () => Promise<Kept | undefined>): Promise<Kept | undefined> {
+    this.#decision = "open";
+    let kept: Kept | undefined;
+    try {
+      kept = await work();
+      return kept;
+    } finally {
+      this.#decision = kept === undefined ? "none" : "kept";
+      if (this.isClosed) this.#closed();
+    }
   }
 
   /** It is through, whatever else its client is told on the same connection. */
@@ -330,9 +345,9 @@ export class Transfer {
 
   #closed(): void {
     this.#stop();
-    if (this.#isOver) return;
+    if (this.#isOver || this.#decision === "open") return;
     const { writableFinished, statusCode } = this.#response;
-    if (!writableFinished) return this.#end("failed", "transfer/client-left");
+    if (!writableFinished && this.#decision !== "kept") return this.#end("failed", "transfer/client-left");
     this.#isOver = true;
     if (statusCode < 400) this.#tellThrough();
   }

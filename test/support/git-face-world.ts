@@ -28,6 +28,8 @@ export interface GitFaceWorld extends AsyncDisposable, MemoryTransfers {
 export interface Desk {
   readonly built?: Promise<void>;
   readonly made?: Promise<void>;
+  /** Until then it is decided whether a push is taken; `heard` says that it was asked for. */
+  readonly decided?: Promise<void>;
   /** Why no push is taken. */
   readonly refused?: readonly string[];
   /** The folder in which its own is made. */
@@ -37,7 +39,7 @@ export interface Desk {
 /** A face whose Spaces are alice's, there when `made` is, and whose builds say two lines and end when `built` does. */
 export async function gitFaceWorld(
   limits: Partial<GitFaceLimits>,
-  { built, made, refused = [], within = tmpdir() }: Desk = {},
+  { built, made, decided, refused = [], within = tmpdir() }: Desk = {},
 ): Promise<GitFaceWorld> {
   const folder = mkdtempSync(join(within, "wb-face-"));
   const heard: string[] = [];
@@ -66,7 +68,11 @@ export async function gitFaceWorld(
       return { ok: true };
     },
     inTurn: (_, work) => work(),
-    refuse: async () => refused,
+    refuse: async () => {
+      if (decided) heard.push("a push is decided");
+      await decided;
+      return refused;
+    },
     tooLarge: async () => [],
     pushed: async ({ updates }) => ({ lines: [], build: updates[0]?.to ?? null }),
     watch: async function* (build) {

@@ -26,6 +26,7 @@ export async function sendGit(
   service: "git-receive-pack" | "git-upload-pack",
   body: Buffer,
   token = "x",
+  signal?: AbortSignal,
 ): Promise<Response> {
   return await fetch(`${url}/${service}`, {
     method: "POST",
@@ -34,5 +35,6 @@ export async function sendGit(
       "content-type": `application/x-${service}-request`,
     },
     body: new Uint8Array(body),
+    ...(signal && { signal }),
   });
 }
