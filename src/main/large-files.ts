@@ -12,6 +12,7 @@ import { waitingBytes } from "../hub/lfs-parts.ts";
 import { lfsLimits, LfsStore, proposalFolder } from "../hub/lfs-store.ts";
 import { openRepositories, type RepositoryStore } from "../hub/repository.ts";
 import { Storage } from "../hub/storage.ts";
+import { whyNoBlake3 } from "../hub/xet/native.ts";
 import type { XetService } from "../hub/xet/service.ts";
 import { XetStore } from "../hub/xet/store.ts";
 import { Threads } from "../hub/xet/threads.ts";
@@ -54,6 +55,8 @@ export async function openLargeFiles(
   const blobs = new FolderBlobs(join(config.data, "blobs"), random);
   await blobs.recover();
   const threads = stack.use(new Threads());
+  const missing = whyNoBlake3();
+  if (missing !== undefined) onFailure("large files by Xet", new Error(missing));
   const rows = catalog.largeFiles;
   const { fileMaxBytes, repositoryMaxBytes } = { ...lfsLimits, ...config.lfs };
   const limits = { fileMaxBytes, shardFilesMaxBytes: repositoryMaxBytes };
