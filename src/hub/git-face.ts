@@ -236,7 +236,8 @@ export class GitFace implements AsyncDisposable {
       using _pace = keepPace(request, response, this.#options.clock, { limits: this.#limits.pace });
       const repository = await this.#repository(path);
       if (left.aborted) return;
-      return await this.#list(this.#start(repository, path, request, write ? account : undefined), request, response);
+      const backend = this.#start(repository, path, request, write ? account : undefined);
+      return await this.#give(backend, { request, response });
     }
     exchange.transfer.watch();
     if (write && account !== undefined) {
@@ -253,8 +254,10 @@ export class GitFace implements AsyncDisposable {
     }
     const repository = await this.#repository(path);
     if (left.aborted) return;
-    exchange.backend = this.#start(repository, path, request, undefined);
-    await this.#fetch(exchange, exchange.backend);
+    const { transfer } = exchange;
+    const backend = this.#start(repository, path, request, undefined);
+    exchange.backend = backend;
+    await this.#orFailed(transfer, () => this.#give(backend, exchange, (body) => given(transfer, backend, body)));
   }
 
   /** What of a repository is moved is a transfer, from here on. */
@@ -273,26 +276,19 @@ export class GitFace implements AsyncDisposable {
     return Object.assign(exchange, { transfer });
   }
 
-  /** Which references there are. */
-  async #list(backend: Backend, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  /** Bytes both ways, as fast as the slower side takes them. */
+  async #give(
+    backend: Backend,
+    { request, response }: Pick<Exchange, "request" | "response">,
+    told: (body: AsyncIterable<Buffer>) => AsyncIterable<Buffer> = (body) => body,
+  ): Promise<void> {
     response.once("close", () => response.writableFinished || backend.drop("its client left"));
     feed(backend, request);
     const { head, body } = await backend.read();
     response.writeHead(head.status, { ...head.headers, ...plainHeaders, ...shown(head.status) });
-    await pipeline(body, response);
+    await pipeline(told(body), response);
     const { failure } = await backend.ended;
     if (failure) throw failure;
-  }
-
-  /** Bytes both ways, as fast as the slower side takes them. */
-  async #fetch({ transfer, request, response }: Exchange, backend: Backend): Promise<void> {
-    response.once("close", () => response.writableFinished || backend.drop("its client left"));
-    feed(backend, request);
-    await this.#orFailed(transfer, async () => {
-      const { head, body } = await backend.read();
-      response.writeHead(head.status, { ...head.headers, ...plainHeaders, ...shown(head.status) });
-      await pipeline(given(transfer, backend, body), response);
-    });
   }
 
   /** What git fails at is told with its reason, before it is answered. */
