@@ -17,7 +17,7 @@ import { authorOf } from "./hub-repos.ts";
 import { builtBranch, whyNoBuild, whyNoRoom } from "./no-build.ts";
 import type { NoBuild } from "./no-build.ts";
 import type { Refused, Spaces } from "./spaces.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../stdx/turns.ts";
 import { spaceOwner } from "../contract/space.ts";
 
 export interface CommitsParts {

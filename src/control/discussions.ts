@@ -38,7 +38,7 @@ import type { PullFiles } from "./pull-files.ts";
 import { commitsMax, notOwn, PullLooks } from "./pull-looks.ts";
 import type { RequestEffects } from "./request-effects.ts";
 import { no, type Refused } from "./spaces.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../stdx/turns.ts";
 
 export interface DiscussionsParts {
   readonly catalog: Pick<Catalog, "discussions">;

@@ -15,7 +15,7 @@ import { findProof, proofWanted } from "./domain-proof.ts";
 import type { DomainResolver, ProofFound, ProofWanted } from "./domain-proof.ts";
 import { no } from "./spaces.ts";
 import type { Refused } from "./spaces.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../stdx/turns.ts";
 
 export interface DomainsPorts {
   readonly rows: Rows;

@@ -15,7 +15,7 @@ import type {
 import type { SecretBox } from "../identity/secret-box.ts";
 import { iso, type Clock } from "../stdx/time.ts";
 import type { Refused } from "./spaces.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../stdx/turns.ts";
 
 export interface EnvironmentsPorts {
   readonly rows: Rows;

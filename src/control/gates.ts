@@ -12,7 +12,7 @@ import type { Clock, Instant } from "../stdx/time.ts";
 import type { Answers } from "./gate-form.ts";
 import type { HubRepo } from "./hub-repos.ts";
 import { no, type Refused } from "./spaces.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../stdx/turns.ts";
 
 /** Who asks for files, by a token or at the console. */
 export interface GateCaller {

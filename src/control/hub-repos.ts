@@ -12,7 +12,7 @@ import { newId, type RandomBytes } from "../stdx/ids.ts";
 import type { Clock, Instant } from "../stdx/time.ts";
 import { firstAttributes } from "./hub-attributes.ts";
 import { no, type Done, type Refused, type Spaces } from "./spaces.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../stdx/turns.ts";
 
 export interface HubRepo extends RepoName {
   /** By which rights are asked for, and turns are taken. */

@@ -26,7 +26,7 @@ import { NodeWords, ofDeletedSpace } from "./node-words.ts";
 import { lastSeqOf } from "../record/ship.ts";
 import { isLiving } from "./replicas.ts";
 import type { Replicas } from "./replicas.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../stdx/turns.ts";
 
 export interface NodeFacts {
   readonly node: string;

@@ -8,7 +8,7 @@ import type { MemberRole, Right } from "../identity/roles.ts";
 import type { Clock } from "../stdx/time.ts";
 import { no } from "./spaces.ts";
 import type { Done, Refused } from "./spaces.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../stdx/turns.ts";
 
 export interface OrganisationsPorts {
   readonly accounts: Accounts;

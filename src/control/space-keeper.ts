@@ -23,7 +23,7 @@ import { SpaceOrders } from "./space-orders.ts";
 import type { OrdersPorts } from "./space-orders.ts";
 import { outdatedBy } from "./setup.ts";
 import { lengthOf } from "./space-settings.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../stdx/turns.ts";
 
 export interface KeeperPorts extends OrdersPorts {
   readonly catalog: Catalog;

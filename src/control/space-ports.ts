@@ -2,7 +2,7 @@
 import { createHmac } from "node:crypto";
 import type { SpaceRow } from "../catalog/spaces.ts";
 import { base32 } from "../stdx/ids.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../stdx/turns.ts";
 
 export interface SpacePortsOptions {
   readonly range: { readonly from: number; readonly to: number };

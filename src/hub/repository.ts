@@ -7,6 +7,7 @@ import { dirname, join, relative } from "node:path";
 import { collectRepository, forgetPassing, passingRefs, removeLocks } from "./collect.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
+import { Turns } from "../stdx/turns.ts";
 import { GitFailure, runGit, systemGit, type GitProgram } from "./git.ts";
 import { listTree as treeOf, parseTree, treeProblems, type RunIn, type TreeEntry } from "./git-objects.ts";
 import { isOneOf } from "./errors.ts";
@@ -160,7 +161,8 @@ export function openRepositories({
   git = systemGit,
   openLarge = noParts,
 }: StoreOptions): RepositoryStore {
-  const turns = new Map<string, Promise<unknown>>();
+  /** Writers of this process: nobody builds a commit that is bound to lose. */
+  const turns = new Turns();
   /** An earlier process of ours may have been ended while it held a lock: the first of this one who writes removes it. */
   const writers = new Writers((repository) => removeLocks(repository, Infinity));
   const run = (repository: string, ...[args, rest]: Parameters<RunIn>) => runGit(git, { args, repository, ...rest });
@@ -187,7 +189,7 @@ export function openRepositories({
     },
     hold: (repository) => writers.hold(repository),
     commitFiles: (request) =>
-      inTurn(request.repository, async () => {
+      turns.take(request.repository, async () => {
         using _writing = await writers.hold(request.repository);
         return await commitFiles(request);
       }),
@@ -418,17 +420,6 @@ export function openRepositories({
 
   async function isKnown(repository: string, commit: string): Promise<boolean> {
     return (await run(repository, ["cat-file", "-e", `${commit}^{commit}`], { answers: [1, 128] })).exitCode === 0;
-  }
-
-  /** Writers of this process take turns: nobody builds a commit that is bound to lose. */
-  function inTurn<T>(key: string, task: () => Promise<T>): Promise<T> {
-    const turn = (turns.get(key) ?? Promise.resolve()).then(task, task);
-    turns.set(key, turn);
-    const forget = (): void => {
-      if (turns.get(key) === turn) turns.delete(key);
-    };
-    turn.then(forget, forget);
-    return turn;
   }
 }
 

@@ -13,6 +13,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import type { SpaceOnDisk } from "../../contract/agent.ts";
 import { removeFolder } from "../../record/remove-folder.ts";
+import { Turns } from "../../stdx/turns.ts";
 import { layerName } from "../folder.ts";
 import type { DiskLimits, DiskPlan, DriverFile, LaunchPlan, SandboxLimits, SandboxPlan } from "../folder.ts";
 import { cgroupsHere, makeCgroups, noCgroups, type CgroupsHere } from "./cgroups.ts";
@@ -124,15 +125,10 @@ export function spaceFolders(folder: string, isRoot: boolean): Spaces {
   const numberOfSpace = numbers(folder, "users.json", uidsMax);
   const numberOfRange = numbers(folder, "ranges.json", rangesMax);
   const uidOf = (space: string): number | null => (isRoot ? firstUid + numberOfSpace(space) : null);
-  const turns = new Map<string, Promise<void>>();
-  /** One after another: of two replicas that start at once the second finds the first one's folder. */
-  const inTurn = async (space: string, work: (kept: string) => Promise<void>): Promise<void> => {
-    const turn = (turns.get(space) ?? Promise.resolve()).then(() => work(join(folder, encodeURIComponent(space))));
-    // How it ended is told to whoever asked for it.
-    const ended = turn.catch(() => undefined).finally(() => turns.get(space) === ended && turns.delete(space));
-    turns.set(space, ended);
-    await turn;
-  };
+  /** Of two replicas that start at once the second finds the first one's folder. */
+  const turns = new Turns();
+  const inTurn = (space: string, work: (kept: string) => Promise<void>): Promise<void> =>
+    turns.take(space, () => work(join(folder, encodeURIComponent(space))));
   /** It is out of the way at once: what a crash leaves of it belongs to no Space. */
   const removeWhole = async (kept: string): Promise<void> => {
     const gone = join(folder, goneName, basename(kept));
