@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { LfsPointer } from "../../../src/hub/lfs-pointer.ts";
 import { XetHashes } from "../../../src/hub/xet/hashes.ts";
 import { bytesOf, packShard, uploadOf } from "../../../src/hub/xet/writer.suite.ts";
-import { GitClient } from "../../support/git-client.ts";
+import { GitClient, type Work } from "../../support/git-client.ts";
 import { until } from "../../support/platform.ts";
 import { packOf, pushCommand, sendGit, wantOf, zeroId } from "../../support/raw-git.ts";
 import { pointerTo } from "../../support/transfers.ts";
@@ -74,17 +74,48 @@ async function reader(href: string): Promise<{ readonly socket: Socket; readonly
   return { socket, work: /x-waybill-id: (\S+)/i.exec(head)?.[1] ?? "" };
 }
 
-/** A working copy with these files, and the Space to which it is pushed. */
-function workingCopy(stage: Stage, name: string, files: Readonly<Record<string, string | Uint8Array>>) {
-  const client = new GitClient();
-  const url = `${stage.up.url}/spaces/alice/${name}`;
-  return { work: client.init(name, url, files), url, [Symbol.dispose]: () => client[Symbol.dispose]() };
+/** A working copy with these files, whose commits are pushed to a Space of its own byte by byte. */
+class Pushing implements Disposable {
+  readonly #client = new GitClient();
+  readonly #url: string;
+  readonly #token: string;
+  readonly work: Work;
+
+  constructor({ up, alice }: Stage, name: string, files: Readonly<Record<string, string | Uint8Array>>) {
+    this.#url = `${up.url}/spaces/alice/${name}`;
+    this.#token = alice.token;
+    this.work = this.#client.init(name, this.#url, files);
+  }
+
+  get head(): string {
+    return this.work.git("rev-parse", "HEAD").trim();
+  }
+
+  /** Makes this reference with this commit, by a pack of all that the commit has. */
+  async push({ ref = "refs/heads/main", commit = this.head, pack = packOf(this.work.path, commit) }: Push = {}) {
+    return this.#ended("git-receive-pack", Buffer.concat([pushCommand(zeroId, commit, ref), pack]));
+  }
+
+  async fetch(commit: string): Promise<Injected> {
+    return this.#ended("git-upload-pack", wantOf(commit));
+  }
+
+  /** The answer is read to its end: its evidence was written before. */
+  async #ended(service: Parameters<typeof sendGit>[1], body: Buffer): Promise<Injected> {
+    const answer = await sendGit(this.#url, service, body, this.#token);
+    await answer.text();
+    return { id: answer.headers.get("x-waybill-id") ?? "" };
+  }
+
+  [Symbol.dispose](): void {
+    this.#client[Symbol.dispose]();
+  }
 }
 
-/** git's answer to a push is read to its end: its evidence was written before. */
-async function pushed(answer: Response): Promise<Injected> {
-  await answer.text();
-  return { id: answer.headers.get("x-waybill-id") ?? "" };
+interface Push {
+  readonly ref?: string;
+  readonly commit?: string;
+  readonly pack?: Buffer;
 }
 
 export const transferCases: readonly FaultCase[] = [
@@ -205,12 +236,10 @@ export const transferCases: readonly FaultCase[] = [
     on: "tight",
     certainty: proved,
     async inject(stage) {
-      using pushing = workingCopy(stage, "broken", { "index.html": "one" });
-      const { work, url } = pushing;
-      const pack = packOf(work.path, "HEAD");
+      using pushing = new Pushing(stage, "broken", { "index.html": "one" });
+      const pack = packOf(pushing.work.path, "HEAD");
       pack[pack.length - 1] = (pack.at(-1) ?? 0) ^ 1;
-      const body = Buffer.concat([pushCommand(zeroId, work.git("rev-parse", "HEAD").trim()), pack]);
-      return pushed(await sendGit(url, "git-receive-pack", body, stage.alice.token));
+      return await pushing.push({ pack });
     },
   },
   {
@@ -219,13 +248,12 @@ export const transferCases: readonly FaultCase[] = [
     on: "tight",
     certainty: proved,
     async inject(stage) {
-      using pushing = workingCopy(stage, "unsound", { "index.html": "one" });
-      const { work, url } = pushing;
+      using pushing = new Pushing(stage, "unsound", { "index.html": "one" });
+      const { work } = pushing;
       const bad = `tree ${work.git("rev-parse", "HEAD^{tree}").trim()}\nauthor x 1 +0000\ncommitter x 1 +0000\n\nx\n`;
       const args = ["hash-object", "-t", "commit", "-w", "--stdin", "--literally"];
       const commit = spawnSync("git", args, { cwd: work.path, input: bad, encoding: "utf8" }).stdout.trim();
-      const body = Buffer.concat([pushCommand(zeroId, commit), packOf(work.path, commit)]);
-      return pushed(await sendGit(url, "git-receive-pack", body, stage.alice.token));
+      return await pushing.push({ commit });
     },
   },
   {
@@ -234,13 +262,8 @@ export const transferCases: readonly FaultCase[] = [
     on: "tight",
     certainty: proved,
     async inject(stage) {
-      using pushing = workingCopy(stage, "heavy", { "data.bin": randomBytes(11 << 20) });
-      const { work, url } = pushing;
-      const body = Buffer.concat([
-        pushCommand(zeroId, work.git("rev-parse", "HEAD").trim()),
-        packOf(work.path, "HEAD"),
-      ]);
-      return pushed(await sendGit(url, "git-receive-pack", body, stage.alice.token));
+      using pushing = new Pushing(stage, "heavy", { "data.bin": randomBytes(11 << 20) });
+      return await pushing.push();
     },
   },
   {
@@ -249,11 +272,8 @@ export const transferCases: readonly FaultCase[] = [
     on: "tight",
     certainty: proved,
     async inject(stage) {
-      using pushing = workingCopy(stage, "elsewhere", { "index.html": "one" });
-      const { work, url } = pushing;
-      const command = pushCommand(zeroId, work.git("rev-parse", "HEAD").trim(), "refs/notes/x");
-      const body = Buffer.concat([command, packOf(work.path, "HEAD")]);
-      return pushed(await sendGit(url, "git-receive-pack", body, stage.alice.token));
+      using pushing = new Pushing(stage, "elsewhere", { "index.html": "one" });
+      return await pushing.push({ ref: "refs/notes/x" });
     },
   },
   {
@@ -262,16 +282,10 @@ export const transferCases: readonly FaultCase[] = [
     on: "tight",
     certainty: proved,
     async inject(stage) {
-      using pushing = workingCopy(stage, "races", { "index.html": "one" });
-      const { work, url } = pushing;
-      const send = async (): Promise<Response> => {
-        const commit = work.git("rev-parse", "HEAD").trim();
-        const body = Buffer.concat([pushCommand(zeroId, commit, "refs/heads/x"), packOf(work.path, "HEAD")]);
-        return sendGit(url, "git-receive-pack", body, stage.alice.token);
-      };
-      await (await send()).text();
-      work.commit({ "index.html": "two" });
-      return pushed(await send());
+      using pushing = new Pushing(stage, "races", { "index.html": "one" });
+      await pushing.push({ ref: "refs/heads/x" });
+      pushing.work.commit({ "index.html": "two" });
+      return await pushing.push({ ref: "refs/heads/x" });
     },
   },
   {
@@ -280,12 +294,9 @@ export const transferCases: readonly FaultCase[] = [
     on: "tight",
     certainty: proved,
     async inject(stage) {
-      using pushing = workingCopy(stage, "gone", { "index.html": "one" });
-      const { work, url } = pushing;
-      const command = pushCommand(zeroId, work.git("rev-parse", "HEAD").trim(), "refs/heads/x");
-      const push = Buffer.concat([command, packOf(work.path, "HEAD")]);
-      await (await sendGit(url, "git-receive-pack", push, stage.alice.token)).text();
-      return pushed(await sendGit(url, "git-upload-pack", wantOf("1".repeat(40)), stage.alice.token));
+      using pushing = new Pushing(stage, "gone", { "index.html": "one" });
+      await pushing.push({ ref: "refs/heads/x" });
+      return await pushing.fetch("1".repeat(40));
     },
   },
 ];
