@@ -33,27 +33,35 @@ const startWithinMs = 20_000;
 /** Two for each of a thousand streams, and room. */
 const filesMax = 8_192;
 
-export const installed: readonly InstalledProxy[] = [
-  {
-    program: "nginx",
-    version: ["-v"],
-    package: "nginx",
-    argv: (file, { folder }) => ["-p", folder, "-c", file, "-e", join(folder, "error.log")],
-    configuration: ({ app, port, folder }) => `
+/** nginx, which asks for nothing outside of its folder; `http`: what it is to do. */
+export const nginxWith = (http: (place: Place) => string): InstalledProxy => ({
+  program: "nginx",
+  version: ["-v"],
+  package: "nginx",
+  argv: (file, { folder }) => ["-p", folder, "-c", file, "-e", join(folder, "error.log")],
+  configuration: (place) => `
 daemon off;
 worker_processes 1;
 worker_rlimit_nofile ${filesMax};
 ${process.getuid?.() === 0 ? "user root;" : ""}
-pid ${folder}/nginx.pid;
-error_log ${folder}/error.log;
+pid ${place.folder}/nginx.pid;
+error_log ${place.folder}/error.log;
 events { worker_connections ${filesMax}; }
 http {
-  access_log ${folder}/access.log combined;
-  client_body_temp_path ${folder}/body;
-  proxy_temp_path ${folder}/proxy;
-  fastcgi_temp_path ${folder}/fastcgi;
-  uwsgi_temp_path ${folder}/uwsgi;
-  scgi_temp_path ${folder}/scgi;
+  access_log ${place.folder}/access.log combined;
+  client_body_temp_path ${place.folder}/body;
+  proxy_temp_path ${place.folder}/proxy;
+  fastcgi_temp_path ${place.folder}/fastcgi;
+  uwsgi_temp_path ${place.folder}/uwsgi;
+  scgi_temp_path ${place.folder}/scgi;
+${http(place)}
+}
+`,
+});
+
+export const installed: readonly InstalledProxy[] = [
+  nginxWith(
+    ({ app, port }) => `
   client_max_body_size 0;
   keepalive_requests 1000000;
   keepalive_timeout 600s;
@@ -73,10 +81,8 @@ http {
       proxy_request_buffering off;
       proxy_read_timeout 600s;
     }
-  }
-}
-`,
-  },
+  }`,
+  ),
   {
     program: "haproxy",
     version: ["-v"],

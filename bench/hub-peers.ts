@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import type { Skipped } from "./document.ts";
-import { startInstalled } from "./edge-peers.ts";
+import { nginxWith, startInstalled } from "./edge-peers.ts";
 import type { Side } from "./edge-sides.ts";
 
 /** The repository that nginx seems to have. */
@@ -24,26 +24,8 @@ export async function startNginx(
   const shown = join(root, "files", nginxRepo, "resolve", "main", "w.bin");
   mkdirSync(dirname(shown), { recursive: true });
   linkSync(file, shown);
-  return startInstalled(
-    {
-      program: "nginx",
-      version: ["-v"],
-      package: "nginx",
-      argv: (config) => ["-p", root, "-c", config, "-e", join(root, "error.log")],
-      configuration: ({ port }) => `
-daemon off;
-worker_processes 1;
-${process.getuid?.() === 0 ? "user root;" : ""}
-pid ${root}/nginx.pid;
-error_log ${root}/error.log;
-events { worker_connections 1024; }
-http {
-  access_log ${root}/access.log combined;
-  client_body_temp_path ${root}/body;
-  proxy_temp_path ${root}/proxy;
-  fastcgi_temp_path ${root}/fastcgi;
-  uwsgi_temp_path ${root}/uwsgi;
-  scgi_temp_path ${root}/scgi;
+  const files = nginxWith(
+    ({ port }) => `
   sendfile on;
   tcp_nopush on;
   server {
@@ -54,13 +36,9 @@ http {
       add_header X-Repo-Commit ${commit};
       add_header ETag '"${sha256}"';
     }
-  }
-}
-`,
-    },
-    { app: "", folder: root },
-    children,
+  }`,
   );
+  return startInstalled(files, { app: "", folder: root }, children);
 }
 
 /** `git http-backend` behind the least that there can be of a server: each request is a process of it (git-http-backend(1), RFC 3875). */
