@@ -35,7 +35,7 @@ export interface Sides extends AsyncDisposable {
 const answerWithinMs = 60_000;
 const endWithinMs = 5_000;
 /** Started by a shim, as a Space's app is. */
-const appProgram = `import(${JSON.stringify(join(import.meta.dirname, "edge-app.ts"))})
+export const appProgram = `import(${JSON.stringify(join(import.meta.dirname, "edge-app.ts"))})
   .then(({ openApp }) => openApp({ host: "127.0.0.1", port: Number(process.env.PORT) }));`;
 
 /** `folder` is for sockets, so its path is short; `disk` for evidence and logs. */

@@ -2,15 +2,11 @@
  * Two workers of `waybill edge` beside one: two whole platforms of the same kind, each with its edge apart, asked in turn by the same
  * visitors. What counts is the CPU time of the workers alone: server, parent, shim and app have no part in it.
  */
-import { join } from "node:path";
 import { Role } from "../test/support/cluster.ts";
 import { freePort } from "../test/support/free-port.ts";
 import { Platform, until } from "../test/support/platform.ts";
-import type { Side } from "./edge-sides.ts";
+import { appProgram, type Side } from "./edge-sides.ts";
 
-const appProgram = `import(${JSON.stringify(join(import.meta.dirname, "edge-app.ts"))})
-  .then(({ openApp }) => openApp({ host: "127.0.0.1", port: Number(process.env.PORT) }));
-`;
 /** The benchmark asks one Space for more than one may be asked for. */
 const allowed = { WAYBILL_SPACE_REQUESTS_PER_SECOND: "1000000" };
 
