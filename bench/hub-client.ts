@@ -5,6 +5,8 @@ import { HubClient } from "../test/support/hub-client.ts";
 /** By which way large files go. */
 export type Way = "hf_xet" | "plain HTTP";
 export const ways: readonly Way[] = ["hf_xet", "plain HTTP"];
+/** In names of repositories. */
+export const wordOf: Readonly<Record<Way, string>> = { hf_xet: "xet", "plain HTTP": "http" };
 
 /** Without the start of Python and what it imports. */
 export interface ClientTimes {

@@ -3,9 +3,9 @@ import { createHash, randomBytes } from "node:crypto";
 import { request, Agent } from "node:http";
 import { join } from "node:path";
 import { figure, type Figure } from "./document.ts";
-import { quoted } from "./hub-client.ts";
+import { quoted, ways } from "./hub-client.ts";
 import { removed, writeLarge } from "./hub-files.ts";
-import { createRepo, type World } from "./hub-world.ts";
+import { createRepo, largeName, type World } from "./hub-world.ts";
 import { peakMB, pssMB } from "./process-memory.ts";
 
 const transfers = 32;
@@ -18,7 +18,6 @@ export const atTransfers = `MB at ${transfers} transfers`;
 
 export async function memoryFigures(world: World): Promise<readonly Figure[]> {
   const { up, alice, client, sizes, folder, report } = world;
-  const last = sizes.rounds - 1;
   const idle = pssMB(up.pid);
   const peaks: number[] = [];
   const peakOf = async (what: string, work: () => Promise<unknown>): Promise<number> => {
@@ -46,11 +45,10 @@ export async function memoryFigures(world: World): Promise<readonly Figure[]> {
       removed(file, cache);
     }
   };
-  for (const way of ["_xet", "http"]) {
-    const path = `/${alice.name}/large-${way}-${last}/resolve/main/w.bin`;
-    peaks.push(
-      await peakOf(`${transfers} downloads by plain HTTP of ${way}`, () => readers(up.url, path, alice.token)),
-    );
+  for (const way of ways) {
+    const path = `/${alice.name}/${largeName(way, sizes.rounds - 1)}/resolve/main/w.bin`;
+    const what = `${transfers} downloads by plain HTTP of what came by ${way}`;
+    peaks.push(await peakOf(what, () => readers(up.url, path, alice.token)));
   }
   const lfs = await createRepo(world, "memory-lfs");
   peaks.push(await peakOf(`${transfers} uploads by plain HTTP`, () => writers(up.url, lfs, alice.token)));

@@ -3,10 +3,10 @@ import type { ChildProcess } from "node:child_process";
 import { join } from "node:path";
 import { until } from "../test/support/platform.ts";
 import { figure, peerOf, type Figure } from "./document.ts";
-import { quoted, ways, type ClientServer, type Way } from "./hub-client.ts";
+import { quoted, ways, wordOf, type ClientServer, type Way } from "./hub-client.ts";
 import { bytesIn, change, folderFiles, removed, writeLarge, writeMany } from "./hub-files.ts";
 import { nginxRepo, startNginx } from "./hub-peers.ts";
-import { createRepo, moved, movedFigures, type Moved, type World } from "./hub-world.ts";
+import { createRepo, largeName, moved, movedFigures, type Moved, type World } from "./hub-world.ts";
 import { cpuSeconds } from "./process-cpu.ts";
 
 const changedShare = 0.01;
@@ -23,7 +23,7 @@ export async function largeFigures(world: World, children: ChildProcess[]): Prom
   for (let round = 0; round < sizes.rounds; round++) {
     sha256 = writeLarge(file, sizes.largeBytes);
     for (const way of ways) {
-      const repo = await createRepo(world, `large-${way.slice(-4).toLowerCase()}-${round}`);
+      const repo = await createRepo(world, largeName(way, round));
       const call = `api.upload_file(repo_id=${quoted(repo)}, path_in_repo="w.bin", path_or_fileobj=${quoted(file)})`;
       const times = await moved(up, () => client.time(server, way, call));
       sent[way].push(times);
@@ -31,8 +31,7 @@ export async function largeFigures(world: World, children: ChildProcess[]): Prom
       if (way === "plain HTTP") conversions.push((await converted(world, repo)) / gigabytes);
     }
   }
-  const last = sizes.rounds - 1;
-  const repos = { hf_xet: `${alice.name}/large-_xet-${last}`, "plain HTTP": `${alice.name}/large-http-${last}` };
+  const sentBy = (way: Way): string => `${alice.name}/${largeName(way, sizes.rounds - 1)}`;
   const nginx = await startNginx(folder, file, sha256, children);
   if ("why" in nginx) skipped.push(nginx);
   const from = (server_: ClientServer, way: Way, repo: string): Promise<Moved> => {
@@ -42,11 +41,11 @@ export async function largeFigures(world: World, children: ChildProcess[]): Prom
   };
   const down = { xet: [] as Moved[], http: [] as Moved[], mixed: [] as Moved[], nginx: [] as Moved[] };
   for (let round = 0; round < sizes.rounds; round++) {
-    down.http.push(await from(server, "plain HTTP", repos["plain HTTP"]));
+    down.http.push(await from(server, "plain HTTP", sentBy("plain HTTP")));
     if (!("why" in nginx))
       down.nginx.push(await from({ ...server, url: `http://127.0.0.1:${nginx.port}` }, "plain HTTP", nginxRepo));
-    down.mixed.push(await from(server, "plain HTTP", repos.hf_xet));
-    down.xet.push(await from(server, "hf_xet", repos.hf_xet));
+    down.mixed.push(await from(server, "plain HTTP", sentBy("hf_xet")));
+    down.xet.push(await from(server, "hf_xet", sentBy("hf_xet")));
     for (const [what, all] of Object.entries(down))
       for (const times of all.slice(round)) report(`download, ${what}: ${said(times)}`);
   }
@@ -83,7 +82,7 @@ async function converted({ up, alice }: World, repo: string): Promise<number> {
 
 /** The file of the last round with one part in a hundred changed, sent by a client that remembers nothing. */
 async function changedFigure({ up, alice, client, sizes, report }: World, file: string): Promise<Figure> {
-  const repo = `${alice.name}/large-_xet-${sizes.rounds - 1}`;
+  const repo = `${alice.name}/${largeName("hf_xet", sizes.rounds - 1)}`;
   change(file, changedShare, changedPlaces);
   const stored = (): number => bytesIn(join(up.data, "blobs"));
   const before = stored();
@@ -100,7 +99,7 @@ export async function manyFigures(world: World, way: Way): Promise<readonly Figu
   const from = join(folder, "many-up");
   // Others each time: what one way brought is nothing new to the other.
   writeMany(from, sizes.many, sizes.manyBytes, ".bin");
-  const repo = await createRepo(world, `many-${way.slice(-4).toLowerCase()}`);
+  const repo = await createRepo(world, `many-${wordOf[way]}`);
   const call = `api.upload_folder(repo_id=${quoted(repo)}, folder_path=${quoted(from)})`;
   const upload = await moved(up, () => client.time(server, way, call));
   report(`upload of many by ${way}: ${said(upload)}`);

@@ -2,7 +2,7 @@
 import type { Account, Platform } from "../test/support/platform.ts";
 import type { Figure, Report, Skipped } from "./document.ts";
 import { figure, peerOf } from "./document.ts";
-import type { BenchClient, ClientTimes } from "./hub-client.ts";
+import { wordOf, type BenchClient, type ClientTimes, type Way } from "./hub-client.ts";
 import { cpuSeconds } from "./process-cpu.ts";
 
 export interface Sizes {
@@ -75,6 +75,9 @@ export function movedFigures(what: string, all: readonly Moved[], gigabytes: num
     { ...figure(name, "s", server), peers: [peerOf("the client's own", client, server)] },
   ];
 }
+
+/** The name of the repository to which a round's large file was brought by this way. */
+export const largeName = (way: Way, round: number): string => `large-${wordOf[way]}-${round}`;
 
 export async function createRepo({ up, alice }: Pick<World, "up" | "alice">, name: string): Promise<string> {
   const made = await fetch(`${up.url}/api/repos/create`, {
