@@ -1,15 +1,15 @@
 /** Pull requests against a real platform by `@huggingface/hub`, git and plain HTTP: files of all sizes, and in whose room they are. */
 import assert from "node:assert/strict";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import * as js from "@huggingface/hub";
 import { GitClient } from "./support/git-client.ts";
 import { Platform, until, type Account } from "./support/platform.ts";
+import { pointerTo, sha256 } from "./support/sha256.ts";
 
 const mebibyte = 1 << 20;
-const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 const line = (key: string, value: object): string => JSON.stringify({ key, value });
 
 interface Answer {
@@ -65,9 +65,8 @@ describe("pull requests", () => {
     return { xetBytes, lfsBytes };
   };
   const batch = async (who: Account | null, name: string, bytes: Uint8Array, transfers = ["basic"]): Promise<Batch> => {
-    const object = { oid: sha256(bytes), size: bytes.length };
     const answer = await ask(who, `POST /alice/${name}.git/info/lfs/objects/batch`, {
-      ...{ operation: "upload", transfers, objects: [object] },
+      ...{ operation: "upload", transfers, objects: [pointerTo(bytes)] },
     });
     assert.equal(answer.status, 200, JSON.stringify(answer.body));
     return answer.body as Batch;
@@ -77,10 +76,9 @@ describe("pull requests", () => {
     return (await fetch(href, { method: "PUT", body: Buffer.from(bytes) })).status;
   };
   const largeCommit = (path: string, bytes: Uint8Array): string =>
-    [
-      line("header", { summary: `Add ${path}` }),
-      line("lfsFile", { path, algo: "sha256", oid: sha256(bytes), size: bytes.length }),
-    ].join("\n");
+    [line("header", { summary: `Add ${path}` }), line("lfsFile", { path, algo: "sha256", ...pointerTo(bytes) })].join(
+      "\n",
+    );
 
   test("by @huggingface/hub one who may only read proposes files of all sizes; they are read by their reference, counted of the proposer until they are merged, and then of the owner", async () => {
     const repo = await make("tiny");

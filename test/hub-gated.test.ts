@@ -1,14 +1,14 @@
 /** A gated model behind a real platform: its bytes by each way that there is, for who has access and who has not, and what is told of a refusal. */
 import assert from "node:assert/strict";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import * as js from "@huggingface/hub";
 import { GitClient } from "./support/git-client.ts";
 import { Platform, until, type Account } from "./support/platform.ts";
+import { pointerTo } from "./support/sha256.ts";
 
 const large = Buffer.concat([Buffer.alloc(1), randomBytes(1 << 20)]);
-const oid = createHash("sha256").update(large).digest("hex");
 const name = "alice/gated";
 const packs = { "content-type": "application/x-git-upload-pack-request" };
 
@@ -66,7 +66,7 @@ describe("the files of a gated model", () => {
     fetch(`${up.url}/${name}.git/info/lfs/objects/batch`, {
       method: "POST",
       headers: headersOf(token),
-      body: JSON.stringify({ operation: "download", objects: [{ oid, size: large.length }] }),
+      body: JSON.stringify({ operation: "download", objects: [pointerTo(large)] }),
     });
   const xetToken = async (token: string): Promise<{ readonly casUrl: string; readonly accessToken: string }> => {
     const answer = await api("GET", "/xet-read-token/main", undefined, token);

@@ -1,6 +1,6 @@
 /** A commit fetched from a server that shares no folder with the builder: by git's own protocol and git-lfs', with a node's token. */
 import assert from "node:assert/strict";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -16,10 +16,11 @@ import { openRemoteSource, type RemoteSourceOptions } from "../src/hub/remote-so
 import { largeWorld } from "../src/hub/xet/world.suite.ts";
 import { openRepositories } from "../src/hub/repository.ts";
 import { clock, random } from "./support/commits.ts";
+import { pointerTo } from "./support/sha256.ts";
 import { memoryTransfers } from "./support/transfers.ts";
 
 const large = randomBytes(3 << 20);
-const pointer = { oid: createHash("sha256").update(large).digest("hex"), size: large.length };
+const pointer = pointerTo(large);
 
 /**
  * A server with alice's Space, whose commit has a large file; `cut`: so many of its first connections break; `stall`: so many of the

@@ -13,7 +13,8 @@ import type { Transfer } from "../src/hub/transfers.ts";
 import { clock } from "./support/commits.ts";
 import { eventually } from "./support/eventually.ts";
 import { largeFile, lfsWorld, type LfsWorld } from "./support/lfs-world.ts";
-import { memoryTransfers, pointerTo } from "./support/transfers.ts";
+import { pointerTo } from "./support/sha256.ts";
+import { memoryTransfers } from "./support/transfers.ts";
 
 const small = Buffer.from("small");
 

@@ -1,17 +1,17 @@
 /** Large files with the real git-lfs: pushed, cloned, built as files, and refused where their content is not here. */
 import assert from "node:assert/strict";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { readFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { GitClient, type Work } from "../support/git-client.ts";
 import { needs } from "../support/needs.ts";
 import { Platform, until, type Account } from "../support/platform.ts";
+import { sha256 } from "../support/sha256.ts";
 
 const page = { "README.md": "---\nsdk: static\n---\n", "index.html": "<h1>one</h1>" };
 const mebibyte = 1 << 20;
 const line = (key: string, value: object): string => `${JSON.stringify({ key, value })}\n`;
-const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
 describe("git-lfs", await needs("git-lfs"), () => {
   let up: Platform;

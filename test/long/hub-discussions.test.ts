@@ -1,17 +1,17 @@
 /** Discussions and pull requests by the clients that people have, `huggingface_hub` of three times and `hf`, and under SIGKILL. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { HubClient } from "../support/hub-client.ts";
+import { HubClient, hubVersions } from "../support/hub-client.ts";
 import { needs } from "../support/needs.ts";
 import { Platform, until, type Account } from "../support/platform.ts";
+import { sha256 } from "../support/sha256.ts";
 
 const { skip } = await needs("gradio");
 type Body = any; // oxlint-disable-line typescript/no-explicit-any -- each test reads the answer that it is about
-const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 const line = (key: string, value: object): string => JSON.stringify({ key, value });
 const commitOf = (path: string, text = path): string =>
   [
@@ -45,10 +45,9 @@ describe("discussions", () => {
     json(send(alice, "POST", "/api/repos/create", { name, ...wish }));
 
   describe("by huggingface_hub", { skip }, () => {
-    for (const version of ["", "==1.18.*", "==0.36.*"])
-      describe(version === "" ? "the newest" : version, () => {
+    for (const { version, word: name, title } of hubVersions)
+      describe(title, () => {
         let hub: HubClient;
-        const name = version === "" ? "new" : version.replaceAll(/[=*]/g, "").replace(".", "-").replace(/\.$/, "");
         before(async () => void (hub = await HubClient.make(version)));
         after(() => hub?.[Symbol.dispose]());
         const ask = (who: Account, program: string): Promise<unknown> =>

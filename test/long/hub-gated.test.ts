@@ -1,16 +1,16 @@
 /** Gated models and datasets by the clients that people have: `huggingface_hub` of three times, with hf_xet and without, `hf`, git with git-lfs. */
 import assert from "node:assert/strict";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { GitClient } from "../support/git-client.ts";
-import { HubClient } from "../support/hub-client.ts";
+import { HubClient, hubVersions } from "../support/hub-client.ts";
 import { needs } from "../support/needs.ts";
 import { Platform, type Account } from "../support/platform.ts";
+import { sha256 } from "../support/sha256.ts";
 
 const { skip } = await needs("gradio");
-const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 const readme = `---
 extra_gated_prompt: Be good.
 extra_gated_fields:
@@ -65,10 +65,9 @@ describe("a gated repository by the Hub's clients", { skip }, () => {
       body: JSON.stringify(body),
     });
 
-  for (const version of ["", "==1.18.*", "==0.36.*"])
-    describe(version === "" ? "the newest huggingface_hub" : `huggingface_hub ${version}`, () => {
+  for (const { version, word, title } of hubVersions)
+    describe(`huggingface_hub, ${title}`, () => {
       let hub: HubClient;
-      const word = version === "" ? "new" : version.replaceAll(/[=*]/g, "").replace(".", "-").replace(/\.$/, "");
       before(async () => void (hub = await HubClient.make(version)));
       after(() => hub?.[Symbol.dispose]());
       let homes = 0;

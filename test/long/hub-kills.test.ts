@@ -11,9 +11,10 @@ import { prng } from "../../src/stdx/prng.ts";
 import { freePort } from "../support/free-port.ts";
 import { GitClient } from "../support/git-client.ts";
 import { HubClient } from "../support/hub-client.ts";
-import { HubLoad, sha256 } from "../support/hub-load.ts";
+import { HubLoad } from "../support/hub-load.ts";
 import { needs } from "../support/needs.ts";
 import { Platform, until } from "../support/platform.ts";
+import { sha256 } from "../support/sha256.ts";
 
 const run = promisify(execFile);
 const waybill = resolve(import.meta.dirname, "../../bin/waybill.js");

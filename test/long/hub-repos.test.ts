@@ -1,17 +1,17 @@
 /** Models, datasets and Spaces by the clients that people have: `huggingface_hub` of three times, `hf`, `@huggingface/hub`, git with git-lfs. */
 import assert from "node:assert/strict";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import * as js from "@huggingface/hub";
 import { GitClient } from "../support/git-client.ts";
-import { HubClient } from "../support/hub-client.ts";
+import { HubClient, hubVersions } from "../support/hub-client.ts";
 import { needs } from "../support/needs.ts";
 import { Platform, type Account } from "../support/platform.ts";
+import { sha256 } from "../support/sha256.ts";
 
 const { skip } = await needs("gradio");
-const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 const kinds = ["model", "dataset", "space"] as const;
 /** Large files by LFS; test/long/hub-xet.test.ts sends them by Xet. */
 const env = { HF_HUB_DISABLE_XET: "1", HF_HUB_DISABLE_PROGRESS_BARS: "1" };
@@ -35,10 +35,9 @@ describe("repositories", () => {
     });
 
   describe("by huggingface_hub", { skip }, () => {
-    for (const version of ["", "==1.18.*", "==0.36.*"])
-      describe(version === "" ? "the newest" : version, () => {
+    for (const { version, word: name, title } of hubVersions)
+      describe(title, () => {
         let hub: HubClient;
-        const name = version === "" ? "new" : version.replaceAll(/[=*]/g, "").replace(".", "-").replace(/\.$/, "");
         before(async () => void (hub = await HubClient.make(version)));
         after(() => hub?.[Symbol.dispose]());
         const ask = (program: string, who: Account = alice) => hub.ask({ url: up.url, token: who.token, env }, program);

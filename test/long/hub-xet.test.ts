@@ -1,17 +1,17 @@
 /** Large files by Xet: the real `huggingface_hub` with `hf_xet` against a real platform, and by git-lfs' way what it sent. */
 import assert from "node:assert/strict";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { HubClient } from "../support/hub-client.ts";
 import { needs } from "../support/needs.ts";
 import { Platform, until, type Account } from "../support/platform.ts";
+import { sha256 } from "../support/sha256.ts";
 
 const { skip } = await needs("gradio");
 
 const mebibyte = 1 << 20;
-const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 const line = (key: string, value: object): string => `${JSON.stringify({ key, value })}\n`;
 
 /** As `create_commit` and `hf_hub_download` do it, without the addresses beside that are another part's. */

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { paceLimits } from "../../src/hub/pace.ts";
 import { largeFile, lfsWorld } from "../support/lfs-world.ts";
 import { until } from "../support/platform.ts";
-import { pointerTo } from "../support/transfers.ts";
+import { pointerTo } from "../support/sha256.ts";
 
 const statusOf = async (href: string): Promise<number> => {
   const answer = await fetch(href);

@@ -11,6 +11,13 @@ const run = promisify(execFile);
 const installWithinMs = 600_000;
 const answerWithinMs = 180_000;
 
+/** Those that are tested: as {@link HubClient.make} takes them, and as a word in names. */
+export const hubVersions = [
+  { version: "", word: "new", title: "the newest" },
+  { version: "==1.18.*", word: "1-18", title: "==1.18.*" },
+  { version: "==0.36.*", word: "0-36", title: "==0.36.*" },
+] as const;
+
 /** A run of its command line: what it has printed so far, both streams together, and its exit code. */
 export interface HfRun {
   readonly said: { text: string };

@@ -1,14 +1,12 @@
 /** Clients of repositories at work, each as people have them, and what was promised to each: for a server that is killed among them. */
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Prng } from "../../src/stdx/prng.ts";
 import type { GitClient, Work } from "./git-client.ts";
 import type { HubClient } from "./hub-client.ts";
 import { until, type Account, type Platform } from "./platform.ts";
-
-export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+import { pointerTo, sha256 } from "./sha256.ts";
 
 export interface HubLoadOptions {
   readonly up: Platform;
@@ -293,7 +291,7 @@ print(json.dumps([made.oid, hashlib.sha256(open(got, "rb").read()).hexdigest()])
   /** A commit with one small file and one large one, which goes before it as git-lfs sends it. */
   async #commit(account: Account, branch: string, bytes: Uint8Array): Promise<Promised> {
     const repo = repoOf(account);
-    const object = { oid: sha256(bytes), size: bytes.length };
+    const object = pointerTo(bytes);
     const batch = (await (
       await this.#post(account, `/${repo}.git/info/lfs/objects/batch`, { operation: "upload", objects: [object] })
     ).json()) as { objects: [{ actions?: { upload: { href: string } } }] };

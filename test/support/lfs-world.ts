@@ -11,7 +11,8 @@ import { LfsStore, type LfsLimits } from "../../src/hub/lfs-store.ts";
 import { openRepositories } from "../../src/hub/repository.ts";
 import { largeWorld } from "../../src/hub/xet/world.suite.ts";
 import { clock, random } from "./commits.ts";
-import { memoryTransfers, pointerTo, type MemoryTransfers } from "./transfers.ts";
+import { pointerTo } from "./sha256.ts";
+import { memoryTransfers, type MemoryTransfers } from "./transfers.ts";
 
 /** More than sockets hold on the way. */
 const large = randomBytes(24 << 20);

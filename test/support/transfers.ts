@@ -1,6 +1,4 @@
-/** Files on their way: as git-lfs names them, and with their evidence in memory. */
-import { createHash } from "node:crypto";
-import type { LfsPointer } from "../../src/hub/lfs-pointer.ts";
+/** Transfers whose evidence is kept in memory. */
 import { Transfers, type TransfersOptions } from "../../src/hub/transfers.ts";
 import type { Draft, Entry } from "../../src/evidence/entry.ts";
 import { expand } from "../../src/evidence/expand.ts";
@@ -8,11 +6,6 @@ import { explain } from "../../src/evidence/explain.ts";
 import type { Explanation } from "../../src/evidence/verdict.ts";
 import { clock, random } from "./commits.ts";
 import { MemoryEmitter } from "./edge-world.ts";
-
-export const pointerTo = (bytes: Uint8Array): LfsPointer => ({
-  oid: createHash("sha256").update(bytes).digest("hex"),
-  size: bytes.length,
-});
 
 export interface MemoryTransfers {
   readonly transfers: Transfers;

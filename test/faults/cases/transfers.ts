@@ -10,7 +10,7 @@ import { bytesOf, packShard, uploadOf } from "../../../src/hub/xet/writer.suite.
 import { GitClient, type Work } from "../../support/git-client.ts";
 import { until } from "../../support/platform.ts";
 import { packOf, pushCommand, sendGit, wantOf, zeroId } from "../../support/raw-git.ts";
-import { pointerTo } from "../../support/transfers.ts";
+import { pointerTo } from "../../support/sha256.ts";
 import { seen } from "../answers.ts";
 import { proved, type FaultCase, type Injected, type Stage } from "../case.ts";
 
