@@ -8,7 +8,7 @@ import { describe, test } from "node:test";
 import type { Explanation } from "../src/evidence/verdict.ts";
 import { paceLimits } from "../src/hub/pace.ts";
 import { eventually } from "./support/eventually.ts";
-import { gitFaceWorld, stall, type GitFaceWorld } from "./support/git-face-world.ts";
+import { gitFaceWorld, gits, stall, type GitFaceWorld } from "./support/git-face-world.ts";
 import { needs } from "./support/needs.ts";
 import { packOf, pushCommand, sendGit, wantOf, zeroId } from "./support/raw-git.ts";
 import { SmallDisk } from "./support/small-disk.ts";
@@ -261,18 +261,3 @@ describe("git's packs on their way", () => {
     },
   );
 });
-
-/** git's own processes that serve this world's clients. */
-function gits({ folder }: GitFaceWorld, what: RegExp): readonly number[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      try {
-        const isOurs = readFileSync(`/proc/${pid}/environ`, "latin1").includes(`PATH_TRANSLATED=${folder}`);
-        return isOurs && what.test(readFileSync(`/proc/${pid}/cmdline`, "latin1"));
-      } catch {
-        return false; // It has ended meanwhile.
-      }
-    })
-    .map(Number);
-}

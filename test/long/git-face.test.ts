@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { paceLimits } from "../../src/hub/pace.ts";
-import { gitFaceWorld, stall, type GitFaceWorld } from "../support/git-face-world.ts";
+import { gitFaceWorld, gits, stall, type GitFaceWorld } from "../support/git-face-world.ts";
 import { until } from "../support/platform.ts";
 
 /** One who has asked for all of a repository of some megabytes; of what comes back nothing is read. */
@@ -23,29 +23,7 @@ async function reader(world: GitFaceWorld, name: string, by?: string) {
 }
 
 /** Requests that git serves now. */
-function servers(world: GitFaceWorld): readonly string[] {
-  return gits(world).filter((pid) => /^\S*git\0http-backend/.test(commandOf(pid)));
-}
-
-function commandOf(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "latin1");
-  } catch {
-    return ""; // It has ended meanwhile.
-  }
-}
-
-/** git processes that serve from this world's folder. */
-function gits({ folder }: GitFaceWorld): readonly string[] {
-  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  return pids.filter((pid) => {
-    try {
-      return readFileSync(`/proc/${pid}/environ`, "latin1").includes(`PATH_TRANSLATED=${folder}`);
-    } catch {
-      return false; // It has ended meanwhile.
-    }
-  });
-}
+const servers = (world: GitFaceWorld): readonly number[] => gits(world, /^\S*git\0http-backend/);
 
 const files = { "index.html": "one" };
 const one = { atOnce: 1, perCaller: 1, anonymous: 1, withinMs: 120_000 };

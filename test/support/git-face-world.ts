@@ -1,5 +1,5 @@
 /** git's face behind a server of its own, with its evidence in memory, and clients that stand still. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { createConnection, type AddressInfo, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -8,6 +8,7 @@ import { GitFace, type GitDesk, type GitFaceLimits } from "../../src/hub/git-fac
 import { openRepositories } from "../../src/hub/repository.ts";
 import { clock, random } from "./commits.ts";
 import { GitClient } from "./git-client.ts";
+import { openDesk } from "./open-desk.ts";
 import { memoryTransfers, type MemoryTransfers } from "./transfers.ts";
 
 export interface GitFaceWorld extends AsyncDisposable, MemoryTransfers {
@@ -45,24 +46,7 @@ export async function gitFaceWorld(
   const heard: string[] = [];
   const told = memoryTransfers();
   const desk: GitDesk = {
-    callerOf: async (field) => ({
-      caller:
-        field === undefined
-          ? null
-          : {
-              account: userOf(field),
-              admin: true,
-              via: { kind: "token", id: "t_1" },
-              may: () => true,
-              grants: () => true,
-            },
-    }),
-    standing: () => "public",
-    gate: async () => undefined,
-    storedAs: ({ id }) => id,
-    mayRead: async () => true,
-    mayWrite: async () => true,
-    mayPropose: async () => true,
+    ...openDesk,
     ensure: async () => {
       await made;
       return { ok: true };
@@ -119,12 +103,6 @@ export async function gitFaceWorld(
   };
 }
 
-function userOf(field: string): string {
-  return Buffer.from(field.replace(/^Basic /, ""), "base64")
-    .toString()
-    .replace(/:.*/, "");
-}
-
 function listening(server: Server): Promise<number> {
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port)));
 }
@@ -152,4 +130,17 @@ export function stall(
       `${body.length.toString(16)}\r\n${body}\r\n`,
   );
   return socket;
+}
+
+/** git's own processes that serve this world's clients; `what`: of which command lines, their words apart by NUL. */
+export function gits({ folder }: GitFaceWorld, what = /^/): readonly number[] {
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return pids.map(Number).filter((pid) => {
+    try {
+      const isOurs = readFileSync(`/proc/${pid}/environ`, "latin1").includes(`PATH_TRANSLATED=${folder}`);
+      return isOurs && what.test(readFileSync(`/proc/${pid}/cmdline`, "latin1"));
+    } catch {
+      return false; // It has ended meanwhile.
+    }
+  });
 }

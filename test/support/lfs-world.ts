@@ -11,6 +11,7 @@ import { LfsStore, type LfsLimits } from "../../src/hub/lfs-store.ts";
 import { openRepositories } from "../../src/hub/repository.ts";
 import { largeWorld } from "../../src/hub/xet/world.suite.ts";
 import { clock, random } from "./commits.ts";
+import { openDesk } from "./open-desk.ts";
 import { pointerTo } from "./sha256.ts";
 import { memoryTransfers, type MemoryTransfers } from "./transfers.ts";
 
@@ -51,18 +52,8 @@ export async function lfsWorld(limits: Partial<LfsFaceLimits> = {}, room: Partia
     ...{ large: world.files, storage: world.storage, xet: { key, instance: "here" } },
     proposers: { addProposer: async () => undefined },
     desk: {
-      callerOf: async (field) => {
-        const account = field?.replace("Bearer ", "");
-        const via = { kind: "token", id: "t_1" } as const;
-        const may = () => true;
-        return { caller: account === undefined ? null : { account, admin: true, via, may, grants: may } };
-      },
-      standing: () => "public",
-      gate: async () => undefined,
-      storedAs: ({ id }) => id,
-      mayRead: async () => true,
+      ...openDesk,
       mayWrite: async (_path, account) => account !== "proposer",
-      mayPropose: async () => true,
       ensure: async () => ({ ok: true }),
       onFailure: (_, error) => void told.failures.push(error),
     },
