@@ -54,7 +54,7 @@ export default async function* reporter(source: AsyncIterable<TestEvent>): Async
       summary.failures.push({ file, name: data.name });
       yield `FAILED  ${file} > ${data.name}\n`;
       if (error?.failureType === "cancelledByParent") yield `${indent(error.message)}\n`;
-      else yield `${indent(inspect(error?.cause ?? error, { depth: 6 }) + last.take(file))}\n`;
+      else yield `${indent(whole(error?.cause ?? error) + last.take(file))}\n`;
     } else if (data.skip !== undefined && data.skip !== false) {
       summary.skips.push({
         name: `${file} > ${data.name}`,
@@ -83,6 +83,13 @@ class LastLines {
     this.#lines.delete(file);
     return lines.length === 0 ? "" : ["", "its standard error before that:", ...lines].join("\n");
   }
+}
+
+/** Of an error that another one followed, as something was given back, both: the first is why, and `inspect` shows neither. */
+function whole(error: unknown): string {
+  // From another process it is no SuppressedError any more.
+  if (!(error instanceof Error && "suppressed" in error && "error" in error)) return inspect(error, { depth: 6 });
+  return `${whole(error.suppressed)}\nand then, as what it had was given back:\n${whole(error.error)}`;
 }
 
 function indent(text: string): string {

@@ -42,7 +42,12 @@ function begin(some: readonly string[], ended: () => void): void {
   });
   events.on("test:fail", () => (process.exitCode = 1));
   events.on("end", ended);
-  events.pipe(shown, { end: false });
+  events.on("data", (event: TestEvent) => shown.write(values.together ? event : told(event, some[0])));
+}
+
+/** As told by the file whose process it is: a suite that files share is elsewhere, and has nothing to run alone. */
+function told(event: TestEvent, file = ""): TestEvent {
+  return { ...event, data: { ...event.data, file } };
 }
 
 function someAtOnce(): void {

@@ -1,6 +1,7 @@
 /** A disk of its own for a test, which can be full, and can fail so that the kernel makes it read-only: ext4 in a file. */
 import { execFileSync } from "node:child_process";
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, copyFileSync, mkdirSync, mkdtempSync, openSync, rmSync, truncateSync } from "node:fs";
+import { writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 
@@ -8,6 +9,7 @@ export class SmallDisk implements Disposable {
   /** Where it is mounted. */
   readonly path: string;
   readonly #folder = mkdtempSync(join(tmpdir(), "wb-d-"));
+  #repairs = 0;
 
   constructor(bytes: number) {
     writeFileSync(this.#image, "");
@@ -42,6 +44,11 @@ export class SmallDisk implements Disposable {
   /** Checked and mounted again, as an operator would; nobody may have it open. */
   repair(): void {
     execFileSync("umount", [this.path]);
+    const broken = this.#image;
+    this.#repairs += 1;
+    // A sandbox that began meanwhile has the mount in its namespace: there the disk lives on, as broken as it was.
+    copyFileSync(broken, this.#image);
+    rmSync(broken);
     // 1: errors were corrected.
     execFileSync("sh", ["-c", 'e2fsck -p "$1" || [ $? = 1 ]', "sh", this.#image]);
     this.#mount();
@@ -57,7 +64,7 @@ export class SmallDisk implements Disposable {
   }
 
   get #image(): string {
-    return join(this.#folder, "image");
+    return join(this.#folder, `image${this.#repairs}`);
   }
 
   get #filler(): string {
