@@ -243,11 +243,13 @@ export async function sandboxedReplicas(driver: SandboxDriver, saysDenied: RegEx
 
       test("whose sandbox cannot be made says what failed, in the words of what makes it", async () => {
         const made = boxes.plan({ "app.js": listens }, { space: "alice/denied", volumes: false });
-        const one = await start({
+        const denied: LaunchPlan = {
           ...made,
           release: { ...made.release, needs: ["/nowhere/python"] },
           sandbox: made.sandbox && { ...made.sandbox, hostUid: null, cgroups: null },
-        });
+        };
+        // Of no user of its own, it is none for which this agent starts a shim in advance.
+        const one = watch(await launch(denied, tools), denied);
         const { end } = await one.untilPhase("exited");
         assert.equal(end?.code, "runtime/sandbox-denied");
         assert.match(end?.says ?? "", saysDenied);
