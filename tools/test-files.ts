@@ -2,11 +2,11 @@
  * Runs test files in the order in which they are named, a process each, so many at once: `node --test` sorts them, and the longest has
  * to begin first. While processors idle there may be more, up to `--at-once-max`. With `--together` in one process.
  */
-import { cpus } from "node:os";
 import { run } from "node:test";
 import { resolve } from "node:path";
 import { PassThrough } from "node:stream";
 import { parseArgs } from "node:util";
+import { processorTimes } from "./processor-times.ts";
 import "./property-seed.ts";
 import reporter, { type TestEvent } from "./reporter.ts";
 
@@ -73,14 +73,4 @@ function someAtOnce(): void {
     if (running < atOnceMax && idle >= idleLeast) next();
   }, lookEveryMs);
   for (let n = 0; n < atOnce; n++) next();
-}
-
-/** Milliseconds of all processors since the machine began. */
-function processorTimes(): { readonly idle: number; readonly all: number } {
-  const times = cpus().map((cpu) => cpu.times);
-  const sum = (of: (one: (typeof times)[number]) => number): number => times.reduce((all, one) => all + of(one), 0);
-  return {
-    idle: sum(({ idle }) => idle),
-    all: sum(({ user, nice, sys, idle, irq }) => user + nice + sys + idle + irq),
-  };
 }

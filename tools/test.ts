@@ -7,6 +7,7 @@ import { spawn } from "node:child_process";
 import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, homedir, tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { processorTimes } from "./processor-times.ts";
 import type { Summary } from "./reporter.ts";
 
 const flags = process.argv.slice(2).filter((argument) => argument.startsWith("--"));
@@ -19,7 +20,7 @@ const fileTimeoutMs = 1_500_000;
 /** They wait for a third of their time: for an app to start, a lease to end. Each needs up to 1 GB of memory. */
 const filesAtOnce = Math.min(8, Math.ceil(1.5 * availableParallelism()));
 /** While processors idle all the same: where the files that run wait for most of it. Times that are claims have room for such a machine. */
-const filesAtOnceMax = Math.min(8, 2 * availableParallelism());
+const filesAtOnceMax = Math.min(8, 3 * availableParallelism());
 const someAtOnce = [`--at-once=${filesAtOnce}`, `--at-once-max=${filesAtOnceMax}`];
 /** Each loads all that its share of them imports, some seconds. */
 const unitProcesses = Math.min(4, availableParallelism());
@@ -112,6 +113,7 @@ async function unitTests(): Promise<void> {
 async function tests(what: string, files: readonly string[], options: readonly string[]): Promise<void> {
   if (files.length === 0) return;
   const started = Date.now();
+  const before = processorTimes();
   const summary = await runFiles(what, files, options);
   const failing = [...new Set(summary.failures.map(({ file }) => file))];
   const beside = files.length > 1 && !options.includes("--together");
@@ -121,7 +123,9 @@ async function tests(what: string, files: readonly string[], options: readonly s
   total.failures.push(...summary.failures);
   total.skips.push(...summary.skips);
   Object.assign(total.tookMs, summary.tookMs);
-  said(what, started);
+  const { idle, all } = processorTimes();
+  const busy = 1 - (idle - before.idle) / (all - before.all);
+  said(what, started, `, processors ${Math.round(100 * busy)} % busy`);
 }
 
 /**
@@ -180,6 +184,6 @@ function run(args: readonly string[], env: Record<string, string>): Promise<numb
   });
 }
 
-function said(what: string, started: number): void {
-  console.log(`${what.padEnd(14)} ${((Date.now() - started) / 1000).toFixed(1)} s`);
+function said(what: string, started: number, more = ""): void {
+  console.log(`${what.padEnd(14)} ${((Date.now() - started) / 1000).toFixed(1)} s${more}`);
 }
