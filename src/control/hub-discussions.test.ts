@@ -428,7 +428,11 @@ describe("a pull request", () => {
     const reopen = async (repo: string) =>
       (await hub.ask(`POST ${repo}/discussions/1/status`, { status: "open" }, "bob")).status;
     const both = await Promise.all([reopen(first), reopen(second)]);
-    assert.deepEqual(both.toSorted((a, b) => a - b), [200, 409], "two at once do not pass the bound together");
+    assert.deepEqual(
+      both.toSorted((a, b) => a - b),
+      [200, 409],
+      "two at once do not pass the bound together",
+    );
   });
 
   test("what is said in one discussion has a bound; who may write can close it still", async () => {
