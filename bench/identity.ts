@@ -79,7 +79,7 @@ async function inLoop(report: Report): Promise<Figure[]> {
       const visitor = identity.resolve(credentials);
       if (visitor instanceof Promise || "refused" in visitor) throw new Error("it is known, and may visit");
       const request = `q_${String((made += 1)).padStart(16, "0")}`;
-      identity.mint({ space: "alice/demo", request, visitor, now });
+      identity.mint({ space: "alice/demo", request, visitor, asksFor: undefined, now });
     }
     const { user, system } = process.cpuUsage(before);
     return (user + system) / requestsATurn;

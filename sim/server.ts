@@ -156,7 +156,7 @@ export class Server {
         const known = replicas.get(id);
         if (!known || !isLiving(known.status)) return undefined;
         const { space, release } = known.status;
-        return { space, release, owner: owner.account, node: known.node, pool: known.pool };
+        return { space, release, owner: owner.account, node: known.node, pool: known.pool, functions: {} };
       },
       verifyToken: (token) => this.#world.verifyToken(token),
       misfit: async () => undefined,

@@ -125,7 +125,7 @@ export class World {
 
   verifyToken(token: string): TokenVerdict {
     const { account, tier, request } = JSON.parse(token) as { account: string; tier: TierName; request: string };
-    return { ok: true, account, tier, billedBy: "token", request };
+    return { ok: true, account, tier, billedBy: "token", request, asksFor: null };
   }
 
   /** The edge saw the visitor of this call's request go. */

@@ -77,6 +77,23 @@ describe("ZeroGPU on Gradio 6.31", { skip }, () => {
     });
   }
 
+  test("a call is known by its function's name, by whichever way it was asked for", async () => {
+    await using http = httpCaller();
+    const { account } = node;
+    for (const visitor of [node, python, { account, caller: http }]) {
+      const { call, explained } = await space.call(visitor, { api: "worker", x: 0 });
+      const schedule = explained.entries.find(({ hop }) => hop === "gpu.schedule");
+      assert.equal(schedule?.facts["endpoint"], "/worker", `${visitor.caller.name}, ${call.id}`);
+    }
+    // Of its runs, and of those of no function that declares as much.
+    const asked = { space: space.app.space, declaredMs: 10_000 };
+    const [own, other] = await Promise.all(
+      ["/worker", "/nobody_called_it"].map((endpoint) => account.client.quote({ ...asked, endpoint })),
+    );
+    assert.ok((own?.usual?.runs ?? 0) >= 3, JSON.stringify(own));
+    assert.equal(other?.usual, null, JSON.stringify(other));
+  });
+
   test("L31: a worker that goes on past its lease is gone within a second of it, by its own clock", async () => {
     await space.call(node, { api: "overstays", x: 10 });
     const { result } = await space.say(node, "marks", 0);

@@ -22,8 +22,9 @@ const filesAtOnce = Math.min(8, Math.ceil(1.5 * availableParallelism()));
 /** While processors idle all the same: where the files that run wait for most of it. Times that are claims have room for such a machine. */
 const filesAtOnceMax = Math.min(8, 3 * availableParallelism());
 const someAtOnce = [`--at-once=${filesAtOnce}`, `--at-once-max=${filesAtOnceMax}`];
-/** Each loads all that its share of them imports, some seconds. */
+/** Each loads all that its share of them imports, some seconds; who is done takes the next share. */
 const unitProcesses = Math.min(4, availableParallelism());
+const unitShares = 4 * unitProcesses;
 /** They begin before the others, in this order, so that none of them is alone at the end. */
 const slowest = [
   "hub-kills",
@@ -103,11 +104,15 @@ async function check(): Promise<void> {
 }
 
 async function unitTests(): Promise<void> {
+  const started = Date.now();
   const files = globSync("src/**/*.test.ts").toSorted();
-  const shares = Array.from({ length: unitProcesses }, (_, share) =>
-    files.filter((_file, n) => n % unitProcesses === share),
-  );
-  await Promise.all(shares.map((share, n) => tests(`unit tests ${n + 1}`, share, ["--together"])));
+  const shares = Array.from({ length: unitShares }, (_, share) => files.filter((_file, n) => n % unitShares === share));
+  const left = shares.entries();
+  const takeInTurn = async (): Promise<void> => {
+    for (const [n, share] of left) await tests(`unit tests ${n + 1} of ${unitShares}`, share, ["--together"]);
+  };
+  await Promise.all(Array.from({ length: unitProcesses }, takeInTurn));
+  said("unit tests", started);
 }
 
 async function tests(what: string, files: readonly string[], options: readonly string[]): Promise<void> {

@@ -109,6 +109,8 @@ export interface ReplicaStatus {
   readonly frozen?: true;
   /** The replica that this one follows: the agent started it again after its end, by the same spec. */
   readonly previous?: string;
+  /** Of a Gradio app that tells: the names of its functions, by their numbers. */
+  readonly functions?: Readonly<Record<string, string>>;
   /** Absent where whoever started it said none. */
   readonly setup?: ReplicaSetup;
   /** Present when `exited`, `lost` or `stopped`: the code of codes.ts and what is known. */

@@ -2,7 +2,7 @@
  * GPU calls between nodes and ledger: what a shim asks becomes a command, what the ledger recorded becomes a message.
  * Messages are derived from durable records only (L28), and a repeat is harmless on both sides.
  */
-import type { MeterReport, ScheduleRequest, ToAgent } from "../contract/agent.ts";
+import type { MeterReport, ReplicaStatus, ScheduleRequest, ToAgent } from "../contract/agent.ts";
 import type { Misfit } from "../build/runtime-contract.ts";
 import type { Call, CallTerms, EndCause, Event, Lease, OpenCall, PoolName, SlotId } from "../core/model.ts";
 import { doomedOn, nodesWithDoomed } from "../core/drains.ts";
@@ -34,6 +34,8 @@ export interface ReplicaFacts {
   readonly owner: string;
   readonly node: string;
   readonly pool: PoolName;
+  /** A Gradio app's functions that have a name, by their numbers. */
+  readonly functions: NonNullable<ReplicaStatus["functions"]>;
 }
 
 /** Whom a visitor's token names, or why it names nobody. */
@@ -44,6 +46,8 @@ export type TokenVerdict =
       readonly tier: CallTerms["tier"];
       readonly billedBy: CallTerms["billedBy"];
       readonly request: string;
+      /** The function that it names, `/render` or `3`; null where it names none. */
+      readonly asksFor: string | null;
       /** The first request of a chain of Spaces, where there was one before this. */
       readonly root?: string;
     }
@@ -150,7 +154,7 @@ export class Calls {
       node,
       pool: replica.pool,
       task: request.task,
-      endpoint: null,
+      endpoint: endpointOf(payer.asksFor, replica.functions),
       declaredMs: durationMs(request.declaredMs),
       size: request.size,
     };
@@ -426,7 +430,7 @@ export class Calls {
     request: ScheduleRequest,
     replica: ReplicaFacts,
   ):
-    | (Pick<CallTerms, "account" | "tier" | "billedBy" | "request" | "root"> & { ok: true })
+    | (Pick<CallTerms, "account" | "tier" | "billedBy" | "request" | "root"> & { ok: true; asksFor: string | null })
     | { ok: false; code: Code } {
     if (request.token !== null) return this.#ports.verifyToken(request.token, replica.space);
     // A call that no request caused: the app's own work, on its owner's account.
@@ -436,8 +440,16 @@ export class Calls {
       tier: this.#ports.ownerTier(replica.owner),
       billedBy: "owner",
       request: null,
+      asksFor: null,
     };
   }
+}
+
+/** A function's name after a slash, whichever way it was asked for; null for one that the app has not told of, or has no name. */
+function endpointOf(asksFor: string | null, functions: ReplicaFacts["functions"]): string | null {
+  if (asksFor === null) return null;
+  const name = asksFor.startsWith("/") ? asksFor.slice(1) : functions[asksFor];
+  return name !== undefined && Object.values(functions).includes(name) ? `/${name}` : null;
 }
 
 /** The places of all waiting calls: each queue is walked once, however many are asked for. */

@@ -138,6 +138,8 @@ export class ControlWorld implements AsyncDisposable {
   readonly counted: string[] = [];
   /** What whoever waits for a request was told of its calls. */
   readonly told: string[] = [];
+  /** The function that each request names. */
+  asksFor: string | null = null;
   /** Numeric addresses that were opened. */
   readonly addresses: string[] = [];
   readonly clock: TestClock;
@@ -316,9 +318,17 @@ export class ControlWorld implements AsyncDisposable {
           owner: "alice",
           node: known.node,
           pool: known.pool,
+          functions: known.status.functions ?? {},
         };
       },
-      verifyToken: () => ({ ok: true, account: "alice", tier: "free", billedBy: "token", request: "q_1" }),
+      verifyToken: () => ({
+        ok: true,
+        account: "alice",
+        tier: "free",
+        billedBy: "token",
+        request: "q_1",
+        asksFor: this.asksFor,
+      }),
       misfit: (release, node) => fitting.misfit(release, this.nodes.cards(node)),
       onLeave: (space) => this.spaces.get(space)?.settings["on-leave"] ?? "finish",
       ownerTier: () => "free",

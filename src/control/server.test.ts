@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { memorySql } from "../catalog/memory-sql.ts";
+import { callOf } from "../core/views.ts";
 import { settingMaxCount, settingMaxMs } from "../core/policy.ts";
 import { ControlWorld, replica, request } from "./control.suite.ts";
 
@@ -32,6 +33,20 @@ describe("the list of calls", () => {
       listed.items.map(({ id }) => id),
       ["c_3", "c_2", "c_1"],
     );
+  });
+
+  test("a call is its function's, by name or number, where the app has told that it has such a one", async () => {
+    await using world = await ControlWorld.open();
+    const told = { ...replica("p_1", "ready"), functions: { 0: "render", 7: "zoom" } };
+    const node = await world.node([told]);
+    const endpoints: unknown[] = [];
+    for (const [n, asksFor] of ["/zoom", "7", "3", "/strange", "constructor", null].entries()) {
+      world.asksFor = asksFor;
+      node.say({ type: "schedule", request: request(`c_${n}`) });
+      await world.settled();
+      endpoints.push(await world.engine.read((state) => callOf(state, `c_${n}`)?.terms.endpoint));
+    }
+    assert.deepEqual(endpoints, ["/zoom", "/zoom", null, null, null, null]);
   });
 
   test("takes in at its start what the process before it had not", async () => {

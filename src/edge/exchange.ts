@@ -278,6 +278,7 @@ export class Exchange implements UpstreamUser, Waiter {
         space: this.#story.space ?? "",
         request: this.work,
         visitor,
+        asksFor: this.#placing.asksFor,
         now: instant(this.#context.clock.wall()),
       }),
       proto: this.#origin.proto,

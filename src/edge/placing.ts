@@ -7,6 +7,7 @@ import type { CookieJar } from "./jar.ts";
 import { EarlyBody } from "./early-body.ts";
 import { belongsIn, belongsTo } from "./gradio/belongs.ts";
 import type { Belongs } from "./gradio/belongs.ts";
+import { functionIn, numbersFunction } from "./gradio/function.ts";
 import { earlyBodiesMax, earlyBodyMaxBytes, movesMax } from "./limits.ts";
 import type { Replica } from "./ports.ts";
 import { isShared, replicaCookieFor, replicaCookieIn } from "./replica-cookie.ts";
@@ -44,13 +45,17 @@ export class Placing {
     this.#of = of;
   }
 
-  /** Its session stands in its body, which is short enough to be read first. */
+  /** Its session, or the function that it asks for, stands in its body, which is short enough to be read first. */
   wantsBody(replicas: readonly Replica[]): boolean {
-    if (replicas.length < 2 || this.#early !== undefined) return false;
+    const { method, screened } = this.#of;
+    if (this.#early !== undefined || !this.#namesInBody(method, screened.target, replicas.length > 1)) return false;
+    return fits(screened.framing) && this.#context.bodiesHeld < earlyBodiesMax;
+  }
+
+  #namesInBody(method: string, target: string, several: boolean): boolean {
+    if (!several) return numbersFunction(method, target);
     this.#read();
-    return (
-      this.#belongs?.kind === "body" && fits(this.#of.screened.framing) && this.#context.bodiesHeld < earlyBodiesMax
-    );
+    return this.#belongs?.kind === "body";
   }
 
   readFirst(request: IncomingMessage, onReady: () => void): EarlyBody {
@@ -98,6 +103,12 @@ export class Placing {
 
   isPassedOver(replica: string): boolean {
     return this.#passedOver.includes(replica);
+  }
+
+  /** The function of a Gradio app that it asks for, as `functionIn` has it. */
+  get asksFor(): string | undefined {
+    const { method, screened } = this.#of;
+    return functionIn(method, screened.target, this.#early?.text);
   }
 
   get early(): EarlyBody | undefined {

@@ -129,6 +129,8 @@ export interface VisitorIdentity {
     readonly space: string;
     readonly request: string;
     readonly visitor: Visitor;
+    /** The app's function that it names: by its name, `/render`, or its number, `3`. */
+    readonly asksFor: string | undefined;
     readonly now: Instant;
   }): string;
 }

@@ -90,20 +90,28 @@ describe("verifyVisitorToken", () => {
       fc.constantFrom("bob", "address:2001:db8::/64", '"', "\\", "\n", "\u2028", "é"),
     );
     fc.assert(
-      fc.property(text, text, fc.option(text), fc.option(text), (account, request, user, root) => {
-        const chain = root === null ? {} : { forwarded: { root, hops: 3 } };
-        const minted = mintVisitorToken({ ...terms, account, request, user, ...chain });
-        if (minted.length > visitorTokenMaxLength) return;
-        const verified = verify(minted);
-        assert.ok(verified.ok);
-        const { claims } = verified;
-        assert.deepEqual(
-          [claims.account, claims.request, claims.user, claims.forwarded?.root ?? null],
-          [account, request, user, root],
-        );
-        const body = Buffer.from(minted.split(".")[1] ?? "", "base64url").toString();
-        assert.equal(body, JSON.stringify(JSON.parse(body)));
-      }),
+      fc.property(
+        text,
+        text,
+        fc.option(text),
+        fc.option(text),
+        fc.option(text),
+        (account, request, user, root, asksFor) => {
+          const chain = root === null ? {} : { forwarded: { root, hops: 3 } };
+          const named = asksFor === null ? {} : { asksFor };
+          const minted = mintVisitorToken({ ...terms, account, request, user, ...chain, ...named });
+          if (minted.length > visitorTokenMaxLength) return;
+          const verified = verify(minted);
+          assert.ok(verified.ok);
+          const { claims } = verified;
+          assert.deepEqual(
+            [claims.account, claims.request, claims.user, claims.forwarded?.root ?? null, claims.asksFor ?? null],
+            [account, request, user, root, asksFor],
+          );
+          const body = Buffer.from(minted.split(".")[1] ?? "", "base64url").toString();
+          assert.equal(body, JSON.stringify(JSON.parse(body)));
+        },
+      ),
     );
   });
 

@@ -31,6 +31,8 @@ export interface VisitorClaims {
   readonly request: string;
   /** Where a Space passed on its visitor's token: the first request of all, and through how many Spaces it came. */
   readonly forwarded?: { readonly root: string; readonly hops: number } | undefined;
+  /** The app's function that the request names: by its name, `/render`, or its number, `3`. */
+  readonly asksFor?: string | undefined;
   readonly issuedAt: Instant;
   /** Valid before this instant, to the whole second above. */
   readonly expiresAt: Instant;
@@ -126,12 +128,14 @@ function payloadOf({
   tier,
   billedBy,
   forwarded,
+  asksFor,
 }: VisitorClaims): string {
   const [iat, exp] = [Math.floor(issuedAt / 1000), Math.ceil(expiresAt / 1000)];
   const sub = quoted(account);
   const who = user === null ? "" : `,"user":${user === account ? sub : quoted(user)}`;
   const chain = forwarded === undefined ? "" : `,"root":${quoted(forwarded.root)},"hops":${forwarded.hops}`;
-  return `{"iss":"${issuer}","aud":${quoted(space)},"iat":${iat},"exp":${exp},"jti":${quoted(request)},"sub":${sub}${who},"tier":"${tier}","by":"${billedBy}"${chain}}`;
+  const named = asksFor === undefined ? "" : `,"fn":${quoted(asksFor)}`;
+  return `{"iss":"${issuer}","aud":${quoted(space)},"iat":${iat},"exp":${exp},"jti":${quoted(request)},"sub":${sub}${who},"tier":"${tier}","by":"${billedBy}"${chain}${named}}`;
 }
 
 /** Texts that JSON writes as they are. */
@@ -145,13 +149,14 @@ function quoted(text: string): string {
 function parsePayload(text: string): VisitorClaims | undefined {
   const body = parseObject(text);
   if (!body) return undefined;
-  const { iss, aud, iat, exp, jti, sub, user = null, tier, by, root, hops } = body;
+  const { iss, aud, iat, exp, jti, sub, user = null, tier, by, root, hops, fn } = body;
   if (iss !== issuer || !isText(aud) || !isText(jti) || !isText(sub)) return undefined;
   if (!isText(tier) || !Object.hasOwn(tierDefaults, tier) || !isText(by) || !Object.hasOwn(billings, by))
     return undefined;
   if (!Number.isSafeInteger(iat) || !Number.isSafeInteger(exp)) return undefined;
   if (user !== null && !isText(user)) return undefined;
   if (root !== undefined && (!isText(root) || !Number.isSafeInteger(hops))) return undefined;
+  if (fn !== undefined && !isText(fn)) return undefined;
   const claims: VisitorClaims = {
     space: aud,
     user,
@@ -162,6 +167,7 @@ function parsePayload(text: string): VisitorClaims | undefined {
     issuedAt: instant((iat as number) * 1000),
     expiresAt: instant((exp as number) * 1000),
     ...(root !== undefined && { forwarded: { root, hops: hops as number } }),
+    ...(fn !== undefined && { asksFor: fn }),
   };
   // A member twice, or one that we do not write, or another order: another text than ours.
   return payloadOf(claims) === text ? claims : undefined;
@@ -180,6 +186,7 @@ interface Payload {
   readonly by?: unknown;
   readonly root?: unknown;
   readonly hops?: unknown;
+  readonly fn?: unknown;
 }
 
 function parseObject(text: string): Payload | undefined {

@@ -76,6 +76,7 @@ const status = z.object({
   limits: z.object({ ...limits, data: diskLimit.exactOptional(), disk: diskLimit.exactOptional() }).exactOptional(),
   frozen: z.literal(true).exactOptional(),
   previous: word.exactOptional(),
+  functions: z.record(word, word).exactOptional(),
   setup: setup.exactOptional(),
   end: z.object({ code: word, exitCode: number.nullable(), signal: word.nullable(), says: text }).exactOptional(),
 });

@@ -284,8 +284,8 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     replica: (id) => {
       const known = replicas.get(id);
       if (!known || !isLiving(known.status)) return undefined;
-      const { space, release } = known.status;
-      return { space, release, owner: spaceOwner(space), node: known.node, pool: known.pool };
+      const { space, release, functions = {} } = known.status;
+      return { space, release, owner: spaceOwner(space), node: known.node, pool: known.pool, functions };
     },
     verifyToken: (token, space) => verifyVisitor(token, { keys: visitorKeys.all, space, now: clock.wall() }),
     misfit: (release, node) => fitting.misfit(release, nodes.cards(node)),

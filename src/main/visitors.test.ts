@@ -205,11 +205,11 @@ describe("a Space that calls a Space", () => {
     const identity = world();
     const visitor = await identity.resolve({ ...from, ipToken: tokenOf({ forwarded: { root: "q_root", hops: 2 } }) });
     assert.ok("account" in visitor);
-    const token = identity.mint({ space: "carol/callee", request: "q_own", visitor, now });
+    const token = identity.mint({ space: "carol/callee", request: "q_own", visitor, asksFor: "/render", now });
     const verified = verifyVisitorToken(token, { keys: all, space: "carol/callee", now });
     assert.ok(verified.ok);
-    const { account, request, forwarded } = verified.claims;
-    assert.deepEqual([account, request, forwarded], ["bob", "q_own", { root: "q_root", hops: 3 }]);
+    const { account, request, forwarded, asksFor } = verified.claims;
+    assert.deepEqual([account, request, forwarded, asksFor], ["bob", "q_own", { root: "q_root", hops: 3 }, "/render"]);
   });
 
   test("its own access token lets it in, and its visitor is billed", async () => {

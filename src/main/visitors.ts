@@ -49,7 +49,7 @@ export function visitorIdentity(parts: VisitorIdentityParts): VisitorIdentity {
       if (known !== undefined) return visitorOf(known, credentials, forwarded, parts);
       return resolver.resolve(shown).then((identity) => visitorOf(identity, credentials, forwarded, parts));
     },
-    mint({ space, request, visitor, now }) {
+    mint({ space, request, visitor, asksFor, now }) {
       const { kid, key, prepared } = keys.current;
       const { user, account, tier, billedBy, forwarded } = visitor;
       return mintVisitorToken({
@@ -63,6 +63,7 @@ export function visitorIdentity(parts: VisitorIdentityParts): VisitorIdentity {
         billedBy: billedBy as BilledBy,
         request,
         forwarded,
+        asksFor,
         issuedAt: now,
         expiresAt: after(now, visitorTokenLasts),
       });
@@ -205,6 +206,6 @@ export function verifyVisitor(
 ): TokenVerdict {
   const verified = verifyVisitorToken(token, options);
   if (!verified.ok) return verified;
-  const { account, tier, billedBy, request, forwarded } = verified.claims;
-  return { ok: true, account, tier, billedBy, request, ...(forwarded && { root: forwarded.root }) };
+  const { account, tier, billedBy, request, forwarded, asksFor = null } = verified.claims;
+  return { ok: true, account, tier, billedBy, request, asksFor, ...(forwarded && { root: forwarded.root }) };
 }

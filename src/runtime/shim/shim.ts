@@ -40,6 +40,7 @@ import {
 import type { EvidenceLine } from "./evidence.ts";
 import { freezer, type Freezer } from "./freezer.ts";
 import { inboundServer } from "./inbound.ts";
+import { askFunctions, type Functions } from "./functions.ts";
 import { watchHealth, type HealthWatch } from "./health.ts";
 import { limitsOf } from "./limits.ts";
 import { untilReady } from "./readiness.ts";
@@ -148,6 +149,7 @@ class RunningShim implements Shim {
   /** Why the platform ended an app that nobody wanted to stop. */
   #gaveUp: { readonly code: Code; readonly says: string } | undefined;
   #health: HealthWatch | undefined;
+  #functions: Functions | undefined;
 
   constructor(plan: StoredPlan, place: Place | null, world: ShimWorld) {
     this.#plan = plan;
@@ -284,6 +286,15 @@ class RunningShim implements Shim {
     this.#health = watchHealth({ host, port, health, pids, onFailing });
     this.#connect = () => connect({ port, host, noDelay: true, allowHalfOpen: true });
     this.#become(this.#statusOf("ready", this.#status.socket));
+    if (this.#plan.spec.sdk === "gradio") void this.#askFunctions(host, port);
+  }
+
+  /** Nobody waits for it: a call that comes before is known by its release, size and length. */
+  async #askFunctions(host: string, port: number): Promise<void> {
+    const functions = await askFunctions(host, port);
+    if (Object.keys(functions).length === 0) return;
+    this.#functions = functions;
+    if (this.#status.phase === "ready") this.#become({ ...this.#status, functions });
   }
 
   #setFrozen(frozen: boolean): void {
@@ -494,7 +505,7 @@ class RunningShim implements Shim {
 
   #statusOf(phase: ReplicaPhase, socket: string | null): ReplicaStatus {
     const { replica, space, release, setup } = this.#plan.spec;
-    const told = setup === undefined ? this.#limits : { ...this.#limits, setup };
+    const told = { ...this.#limits, ...(setup && { setup }), ...(this.#functions && { functions: this.#functions }) };
     return { replica, space, release, phase, socket, startedAt: this.#startedAt, ...told };
   }
 }
