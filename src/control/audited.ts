@@ -3,8 +3,11 @@ import { spaceOwner } from "../contract/space.ts";
 import { repoName, type RepoKind } from "../hub/repo-name.ts";
 import type { Server } from "./server.ts";
 
-/** The Hub's paths of repositories of all kinds, as its routes are declared. */
-export const anyRepo = "/api/:kind{models|datasets|spaces}/:owner/:name";
+/**
+ * The Hub's paths of repositories of all kinds, as its routes are declared. The kinds are in a group: without one Hono finds a word of
+ * them wherever in the path it stands, as in the name of a Space that is called `datasets`.
+ */
+export const anyRepo = "/api/:kind{(?:models|datasets|spaces)}/:owner/:name";
 
 /** The parts of the path by their names; for a build also its Space's. */
 export type PathParts = Readonly<Record<string, string>>;

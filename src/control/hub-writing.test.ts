@@ -202,6 +202,17 @@ describe("writing", () => {
     assert.equal((await hub.ask(`GET ${repo}/tree/main`)).body.length, 3);
   });
 
+  test("a repository may be called as a kind of them is", async () => {
+    await using hub = await Hub.open();
+    for (const name of ["models", "datasets", "spaces"]) {
+      const repo = await hub.model(name);
+      assert.equal((await hub.commit(repo, [file("a.txt", "a")])).body.success, true, name);
+      const { body } = await hub.ask(`GET ${repo}`);
+      assert.deepEqual([body.id, body.siblings.length], [`alice/${name}`, 2]);
+      assert.equal((await hub.ask(`GET ${repo}/tree/main`)).body.length, 2);
+    }
+  });
+
   test("names that no model may have are refused with what a name is", async () => {
     await using hub = await Hub.open();
     for (const name of ["", "..", "a..b", "a--b", "-a", "a-", "a/b", "a b", "a.git", "ü", "x".repeat(97), "a\0"]) {

@@ -71,7 +71,7 @@ export const accessRoute: Route = (api, server) => {
     return done?.ok === false ? refuseAs(c, done) : c.json(await ownAccess(server, repo, caller));
   });
 
-  api.get(`${anyRepo}/user-access-request/:status{pending|accepted|rejected}`, async (c) => {
+  api.get(`${anyRepo}/user-access-request/:status{(?:pending|accepted|rejected)}`, async (c) => {
     const found = decider(c, server);
     if (found instanceof Response) return found;
     const page = pageOf(c, listMost);

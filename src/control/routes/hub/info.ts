@@ -33,7 +33,7 @@ const writtenInPython: Readonly<Record<string, string>> = {
 };
 
 export const infoRoute: Route = (api, server) => {
-  api.get("/api/:kind{models|datasets}/:owner/:name", (c) => answer(c, server, "main"));
+  api.get("/api/:kind{(?:models|datasets)}/:owner/:name", (c) => answer(c, server, "main"));
   api.get(`${anyRepo}/revision/:rev`, (c) => answer(c, server, c.req.param("rev")));
   for (const kind of ["models", "datasets"] as const) api.get(`/api/${kind}`, async (c) => listRepos(c, server, kind));
 };
