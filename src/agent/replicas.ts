@@ -305,7 +305,9 @@ export class ReplicaSet {
       before.phase !== status.phase ||
       before.socket !== status.socket ||
       before.frozen !== status.frozen ||
-      before.came !== status.came;
+      before.came !== status.came ||
+      // An app tells them once.
+      (before.functions === undefined) !== (status.functions === undefined);
     const sinceMs = held.launchedAt === undefined ? undefined : this.#options.clock.monotonic() - held.launchedAt;
     if (status.came !== undefined && sinceMs !== undefined) held.reached[status.came] ??= sinceMs;
     held.status = { ...status, ...(before.previous === undefined ? {} : { previous: before.previous }) };
