@@ -262,8 +262,10 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   onConnection(upstream: Upstream): void {
-    const { visitor } = this.#story;
+    const { visitor, space = "" } = this.#story;
     if (visitor === undefined || "refused" in visitor) return;
+    const { asksFor } = this.#placing;
+    const now = instant(this.#context.clock.wall());
     this.#waiting = false;
     this.#upstream = upstream;
     this.#line = this.#context.line(this.#story.replica ?? "");
@@ -274,13 +276,7 @@ export class Exchange implements UpstreamUser, Waiter {
       requestId: this.#requestId,
       address: this.#origin.address,
       traceparent: this.#context.newTraceparent(),
-      ipToken: this.#context.identity.mint({
-        space: this.#story.space ?? "",
-        request: this.work,
-        visitor,
-        asksFor: this.#placing.asksFor,
-        now: instant(this.#context.clock.wall()),
-      }),
+      ipToken: this.#context.identity.mint({ space, request: this.work, visitor, asksFor, now }),
       proto: this.#origin.proto,
       version: versionOf(this.#request),
       deployment: this.#context.via,
