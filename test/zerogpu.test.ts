@@ -85,13 +85,8 @@ describe("ZeroGPU on Gradio 6.31", { skip }, () => {
       const schedule = explained.entries.find(({ hop }) => hop === "gpu.schedule");
       assert.equal(schedule?.facts["endpoint"], "/worker", `${visitor.caller.name}, ${call.id}`);
     }
-    // Of its runs, and of those of no function that declares as much.
-    const asked = { space: space.app.space, declaredMs: 10_000 };
-    const [own, other] = await Promise.all(
-      ["/worker", "/nobody_called_it"].map((endpoint) => account.client.quote({ ...asked, endpoint })),
-    );
-    assert.ok((own?.usual?.runs ?? 0) >= 3, JSON.stringify(own));
-    assert.equal(other?.usual, null, JSON.stringify(other));
+    const asked = { space: space.app.space, declaredMs: 10_000, endpoint: "/worker" };
+    assert.ok(((await account.client.quote(asked)).usual?.runs ?? 0) >= 3, "a quote goes by its runs");
   });
 
   test("L31: a worker that goes on past its lease is gone within a second of it, by its own clock", async () => {
