@@ -1,6 +1,7 @@
 /**
  * `npm run sim -- --seeds N [--seed S] [--steps K] [--without FAULT,…] [--jobs J] [--json]`: the deterministic simulator.
- * `npm run sim -- --mutants [--mutant NAME …] [--seeds N] [--json]`: the bugs that are planted for it to catch.
+ * `npm run sim -- --mutants [--mutant NAME …] [--seeds N] [--json]`: the bugs that are planted for it to catch. With `--keep` the seeds
+ * that caught them are written to `caught-in.json`, to be lived first the next time.
  * What it runs is told first; a failure ends with the command that repeats it.
  */
 import { spawn } from "node:child_process";
@@ -10,7 +11,7 @@ import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { counted, removable, runSeed, shrink, stepsMax } from "./run.ts";
 import type { Failure, SeedResult, Shrunk } from "./run.ts";
-import { tryMutants } from "./planted.ts";
+import { keepSeeds, tryMutants } from "./planted.ts";
 import type { Verdict } from "./planted.ts";
 
 const { values } = parseArgs({
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     json: { type: "boolean", default: false },
     mutants: { type: "boolean", default: false },
     mutant: { type: "string", multiple: true, default: [] },
+    keep: { type: "boolean", default: false },
   },
 });
 const first = whole("seed", values.seed, 0);
@@ -54,6 +56,7 @@ async function planted(): Promise<void> {
   const caught = verdicts.filter((verdict) => verdict.caught).length;
   const summary = { mutants: verdicts, caught, of: verdicts.length, tookMs: Math.round(performance.now() - started) };
   say(`${caught} of ${verdicts.length} planted bugs caught`);
+  if (values.keep) keepSeeds(verdicts);
   if (values.json) console.log(JSON.stringify(summary));
   process.exitCode = caught === verdicts.length ? 0 : 1;
 }

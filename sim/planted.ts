@@ -1,5 +1,6 @@
 /** The planted bugs, each in a process of its own, some at once: which invariant catches which, and in which seed. */
 import { spawn } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { mutants } from "./mutants.ts";
@@ -36,6 +37,18 @@ export async function tryMutants(options: {
   };
   await Promise.all(Array.from({ length: jobs }, work));
   return verdicts.sort((a, b) => wanted.indexOf(a.name) - wanted.indexOf(b.name));
+}
+
+/** For the next time: which seed caught which. Of those that were not tried, what was known stays. */
+export function keepSeeds(verdicts: readonly Verdict[]): void {
+  const path = join(import.meta.dirname, "caught-in.json");
+  const known = JSON.parse(readFileSync(path, "utf8")) as Readonly<Record<string, number>>;
+  const now = Object.fromEntries(verdicts.flatMap(({ name, seed }) => (seed === null ? [] : [[name, seed]])));
+  const all = Object.entries({ ...known, ...now }).filter(([name]) => mutants.some((one) => one.name === name));
+  writeFileSync(
+    path,
+    `${JSON.stringify(Object.fromEntries(all.toSorted(([a], [b]) => a.localeCompare(b))), null, 2)}\n`,
+  );
 }
 
 async function tryMutant(name: string, seeds: number): Promise<Verdict> {
