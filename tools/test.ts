@@ -20,7 +20,7 @@ const fileTimeoutMs = 1_500_000;
 /** They wait for a third of their time: for an app to start, a lease to end. Each needs up to 1 GB of memory. */
 const filesAtOnce = Math.min(8, Math.ceil(1.5 * availableParallelism()));
 /** While processors idle all the same: where the files that run wait for most of it. Times that are claims have room for such a machine. */
-const filesAtOnceMax = Math.min(8, 3 * availableParallelism());
+const filesAtOnceMax = Math.min(8, 2 * availableParallelism());
 const someAtOnce = [`--at-once=${filesAtOnce}`, `--at-once-max=${filesAtOnceMax}`];
 /** Each loads all that its share of them imports, some seconds; who is done takes the next share. */
 const unitProcesses = Math.min(4, availableParallelism());
