@@ -1,7 +1,7 @@
 /**
  * Our own rules, as a check: what no linter knows. Each finding names the file, the line and the rule.
  *
- * - `core`, `evidence`, `contract`, `stdx` import no Node module and nothing async happens in `core` and `evidence`;
+ * - `core`, `evidence`, `receipts`, `contract`, `stdx` import no Node module and nothing async happens in `core` and `evidence`;
  * - only `main` reads the environment;
  * - no file is longer than 700 lines, none lives in a folder without a subject (`utils`, `common`, `helpers`, `shared`);
  * - tests are not skipped by hand.
@@ -18,7 +18,7 @@ interface Rule {
 const rules: readonly Rule[] = [
   {
     name: "pure parts import no Node module",
-    files: /^src\/(core|evidence|contract|stdx)\//,
+    files: /^src\/(core|evidence|receipts|contract|stdx)\//,
     except: /\.(test|suite)\.ts$/,
     forbidden: /from "node:/,
   },
@@ -30,7 +30,7 @@ const rules: readonly Rule[] = [
   },
   {
     name: "core and evidence read no clock and draw no chance",
-    files: /^src\/(core|evidence|contract|stdx)\//,
+    files: /^src\/(core|evidence|receipts|contract|stdx)\//,
     except: /\.(test|suite)\.ts$/,
     forbidden: /Date\.now|new Date\(\)|Math\.random|performance\.now|setTimeout|setInterval/,
   },
