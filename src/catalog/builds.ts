@@ -153,6 +153,21 @@ export class Builds {
     return rows.map(buildOf);
   }
 
+  /** Of a Space, of the commits that begin with these digits, newest first. */
+  async ofCommit(space: string, commit: string, limit: number): Promise<readonly BuildRow[]> {
+    const rows = await this.#db
+      .selectFrom("builds")
+      .selectAll()
+      .where("space", "=", space)
+      .where("commit", ">=", commit)
+      .where("commit", "<", `${commit}g`) // the character behind the last hexadecimal digit
+      .orderBy("queuedAt", "desc")
+      .orderBy("id", "desc")
+      .limit(pageLimit(limit))
+      .execute();
+    return rows.map(buildOf);
+  }
+
   /** Newest first; undefined where `before` is no page of ours. */
   async page(
     space: string,

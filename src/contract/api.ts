@@ -79,7 +79,7 @@
  *   GET    /api/nodes                               → NodesView
  *   POST   /api/nodes/NAME/check                    → { node }, 202                                   (admin)
  *   PUT    /api/{pools/NAME,nodes/NAME,nodes/NAME/cards/INDEX}/drain DrainRequest, DELETE → NodesView     (admin)
- *   GET    /api/explain/ID  (ID or OWNER/NAME)      → Explanation of evidence/verdict.ts
+ *   GET    /api/explain/ID  (any id, OWNER/NAME[@COMMIT|#NUMBER], a node, EMITTER/EPOCH/NUMBER) → Explanation of evidence/verdict.ts
  *   GET    /api/receipts/ID (r_… or c_…)            → SignedReceipt
  *   GET    /api/keys                                → { keys: JWK[] }
  *   GET    /api/keys/visitors, POST …/rotate { dropFormer? } → VisitorKeysView                         (admin)

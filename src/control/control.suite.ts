@@ -417,7 +417,7 @@ export class ControlWorld implements AsyncDisposable {
       watermarks: [],
       epochs: [],
       links: [],
-      droppedThrough: {},
+      droppedThrough: null,
       index: 0,
     };
     this.commits = new Commits({
@@ -427,7 +427,13 @@ export class ControlWorld implements AsyncDisposable {
       repositories: this.repositories,
       onChange: (repo) => this.hubRepos.changed(repo),
     });
-    const evidence = { readWork: async (id: string) => ({ ...nothing, entries: this.#entriesOf(id) }), index: () => 0 };
+    const evidence = {
+      readWork: async (id: string) => ({ ...nothing, entries: this.#entriesOf(id) }),
+      workOf: async ({ emitter, seq }: Pick<Entry, "emitter" | "seq">) =>
+        emitter === "server" ? (this.drafts[seq - 1]?.work ?? null) : null,
+      readCounted: async () => null,
+      index: () => 0,
+    };
     const parts = {
       ...ports,
       ...sealing,

@@ -333,16 +333,30 @@ export class Engine implements AsyncDisposable {
   }
 }
 
-/** The calls that a record is about, each once: under them the journal finds it. Forgetting a call is not about it. */
+/** The calls and nodes that a record is about, each once: under them the journal finds it. Forgetting a call is not about it. */
 export function worksOf(events: readonly Event[]): readonly string[] {
   let works: string[] | undefined; // Nearly always of one.
   for (const event of events) {
-    const call = "call" in event ? event.call : "terms" in event ? event.terms.call : undefined;
-    if (call === undefined || works?.includes(call)) continue;
-    if (works === undefined) works = [call];
-    else works.push(call);
+    const work = "call" in event ? event.call : "terms" in event ? event.terms.call : nodeOf(event);
+    if (work === undefined || works?.includes(work)) continue;
+    if (works === undefined) works = [work];
+    else works.push(work);
   }
   return works ?? [];
+}
+
+/** Of events that tell what became of a node or its cards. */
+function nodeOf(event: Event): string | undefined {
+  switch (event.type) {
+    case "node-joined":
+    case "node-lost":
+    case "cards-changed":
+      return event.node;
+    case "drain-set":
+      return event.of.kind === "pool" ? undefined : event.of.node;
+    default:
+      return undefined;
+  }
 }
 
 function systemAlarm(ms: number, ring: () => void): () => void {

@@ -10,11 +10,17 @@ import type { LinkedWork, WorkRecord } from "../evidence/work-record.ts";
 import type { Journal } from "../journal/index.ts";
 import { entriesOfRecord } from "../record/scheduler-view.ts";
 import type { EvidenceStore } from "../record/store.ts";
+import { sentence } from "../evidence/words.ts";
 import { iso } from "../stdx/time.ts";
+import { idKindsSay, kindOfId, workKindOf } from "../evidence/id-kinds.ts";
+import { askedId } from "./asked-id.ts";
 import { standingSays, trimmedSays } from "./build-story.ts";
 import type { Builds } from "./builds.ts";
 import type { Engine } from "./engine.ts";
+import type { HubRepos } from "./hub-repos.ts";
+import type { Replicas } from "./replicas.ts";
 import type { Spaces } from "./spaces.ts";
+import { Subjects, type Subject } from "./subjects.ts";
 
 export interface Explained extends Concerned {
   readonly explanation: Explanation;
@@ -35,6 +41,8 @@ export interface ExplainingParts {
   readonly evidence: EvidenceStore;
   readonly builds: Builds;
   readonly spaces: Spaces;
+  readonly replicas: Replicas;
+  readonly hubRepos: HubRepos;
   call(id: string): Promise<CallView | undefined>;
 }
 
@@ -43,37 +51,83 @@ const linksMax = 20;
 /** What happened to a Space last: enough for how it came into its state. */
 const eventsShown = 20;
 
-const kindOf: Readonly<Record<string, WorkKind>> = {
-  q: "request",
-  c: "call",
-  b: "build",
-  p: "replica",
-  x: "connection",
-  tr: "transfer",
-};
-
 export class Explaining {
   readonly #parts: ExplainingParts;
+  readonly #subjects: Subjects;
 
   constructor(parts: ExplainingParts) {
     this.#parts = parts;
+    const lines = async (ids: readonly string[]): Promise<readonly LinkedWork[]> =>
+      (await Promise.all(ids.map((id) => this.#line(id)))).flatMap((told) => told?.line ?? []);
+    this.#subjects = new Subjects({ ...parts, lines, read: () => this.#readNow() });
   }
 
   /** The story of any id; undefined where the record holds nothing under it. */
   async explain(id: string): Promise<Explained | undefined> {
-    if (id.includes("/")) return this.#space(id);
-    const prefix = id.split("_")[0] ?? "";
-    if (prefix === "n") return this.#counted(id);
-    if (prefix === "r") {
-      const receipt = await this.#parts.catalog.calls.receipt(id);
-      return receipt && this.explain(receipt.call);
+    const asked = askedId(id);
+    switch (asked.of) {
+      case "nothing":
+        return undefined;
+      case "repository":
+        return asked.repo.kind === "spaces"
+          ? this.#space(asked.repo.id)
+          : alone(await this.#subjects.repository(asked.repo));
+      case "commit":
+        return alone(await this.#subjects.commit(asked.repo, asked.commit));
+      case "discussion":
+        return alone(await this.#subjects.discussion(asked.repo, asked.num));
+      case "place":
+        return alone(await this.#subjects.slot(id)) ?? this.#entry(id, asked);
+      case "id":
+        return this.#id(id);
     }
-    if (prefix === "rel") {
-      const release = await this.#parts.catalog.releases.get(id);
-      return release && this.explain(release.build);
+  }
+
+  /** What is said of an id under which there is nothing: what there is, and since when it would be gone. */
+  async unknown(id: string): Promise<Unknown> {
+    const kind = kindOfId(id);
+    const detail = `No work here has the id ${id}.`;
+    if (kind === undefined) return { detail, next: idKindsSay() };
+    const { droppedThrough } = await this.#parts.evidence.readWork(id);
+    const gone =
+      droppedThrough === null
+        ? "Nothing was dropped from the record yet"
+        : `Records of ${droppedThrough} and before may have been dropped by retention`;
+    const look = kind.look === undefined ? "" : ` ${sentence(kind.look)}`;
+    return { detail, next: `It would be ${kind.says}. ${gone}; ids are shown whole: check it.${look}` };
+  }
+
+  async #id(id: string): Promise<Explained | undefined> {
+    const kind = workKindOf(id);
+    if (kind) return this.#work(id, kind);
+    switch (id.split("_", 1)[0]) {
+      case "n":
+        return (await this.#counted(id)) ?? alone(await this.#subjects.node(id));
+      case "r": {
+        const receipt = await this.#parts.catalog.calls.receipt(id);
+        return receipt ? as(id, await this.explain(receipt.call)) : alone(await this.#subjects.node(id));
+      }
+      case "rel":
+        return alone((await this.#subjects.release(id)) ?? (await this.#subjects.node(id)));
+      case "t":
+        return alone((await this.#subjects.token(id)) ?? (await this.#subjects.node(id)));
+      case "s":
+        return alone((await this.#subjects.session(id)) ?? (await this.#subjects.node(id)));
+      default:
+        return alone(await this.#subjects.node(id));
     }
-    const kind = kindOf[prefix];
-    return kind && this.#work(id, kind);
+  }
+
+  /** An entry's own id: the story of its work. */
+  async #entry(id: string, { name, first, second }: { name: string; first: number; second: number }) {
+    const { journal, engine, evidence } = this.#parts;
+    if (name !== schedulerIds) {
+      const work = await evidence.workOf({ emitter: name, epoch: first, seq: second });
+      return work === null ? undefined : as(id, await this.explain(work));
+    }
+    const [record] = first <= engine.durable && first > 0 ? await journal.read(first, 1) : [];
+    const view = record?.index === first ? entriesOfRecord(record)[second - 1] : undefined;
+    return view && as(id, await this.explain(view.work));
   }
 
   async #work(id: string, kind: WorkKind): Promise<Explained | undefined> {
@@ -125,7 +179,7 @@ export class Explaining {
   }
 
   async #line(id: string): Promise<Line | undefined> {
-    const kind = kindOf[id.split("_")[0] ?? ""];
+    const kind = workKindOf(id);
     if (!kind) return undefined;
     const record = await this.#record(id, kind);
     if (record.entries.length === 0) return undefined;
@@ -214,9 +268,7 @@ export function worksBeside(
   links: readonly string[],
 ): readonly string[] {
   const named = entries.flatMap(({ facts }) => [facts["link"], facts["request"], facts["call"]]);
-  const known = named.filter(
-    (name): name is string => typeof name === "string" && kindOf[name.split("_")[0] ?? ""] !== undefined,
-  );
+  const known = named.filter((name): name is string => typeof name === "string" && workKindOf(name) !== undefined);
   const ids = new Set([...known, ...calls.map((call) => call.id), ...links]);
   ids.delete(id);
   return [...ids];
@@ -247,6 +299,24 @@ function entryOf(work: string, { seq, at, from, to, reason, actor, deadline, end
     at: iso(at),
     facts,
   };
+}
+
+/** What is said of an id that nothing here has. */
+export interface Unknown {
+  readonly detail: string;
+  readonly next: string;
+}
+
+/** Before the number of a record, in the ids of its views. */
+const schedulerIds = "journal";
+
+/** It is told with nothing beside it that concerns others. */
+function alone(subject: Subject | undefined): Explained | undefined {
+  return subject && { ...subject, beside: new Map() };
+}
+
+function as(asked: string, explained: Explained | undefined): Explained | undefined {
+  return explained && { ...explained, explanation: { ...explained.explanation, asked } };
 }
 
 interface Line {

@@ -6,6 +6,7 @@ import type { PoolView } from "../contract/pools.ts";
 import type { StatusView } from "../contract/status.ts";
 import { isOpen, probesSay, type Isolation } from "../contract/isolation.ts";
 import type { Entry } from "../evidence/entry.ts";
+import { idKindsSay } from "../evidence/id-kinds.ts";
 import type { Charge, Explanation, Link, Verdict } from "../evidence/verdict.ts";
 
 /** What every page of the console is sent with. */
@@ -136,7 +137,7 @@ export function workPage(explanation: Explanation, { details }: { details: boole
 export function noWorkPage(id: string): string {
   return page(
     "No such id - Waybill",
-    `<h1>Nothing here has the id <code>${escapeHtml(id)}</code></h1><p class="panel">Check it: ids are shown whole, and begin with <code>c_</code> (a GPU call), <code>q_</code> (a request), <code>b_</code> (a build), <code>p_</code> (a replica) or <code>r_</code> (a receipt). What happened before this platform's record began is not in it.</p><p><a href="/">Console</a></p>`,
+    `<h1>Nothing here has the id <code>${escapeHtml(id)}</code></h1><p class="panel">Check it: ids are shown whole. ${escapeHtml(idKindsSay())} What happened before this platform's record began is not in it.</p><p><a href="/">Console</a></p>`,
   );
 }
 

@@ -54,7 +54,7 @@ import { Providers } from "./providers.ts";
 import type { ProviderSettings } from "../identity/provider-settings.ts";
 import type { Environments } from "./environments.ts";
 import { Explaining } from "./explaining.ts";
-import type { Explained } from "./explaining.ts";
+import type { Explained, Unknown } from "./explaining.ts";
 import type { Hardware } from "./hardware.ts";
 import type { NodeTokens } from "./node-tokens.ts";
 import type { Nodes } from "./nodes.ts";
@@ -568,7 +568,12 @@ export class Server {
     return row && { ok: true, commit: row.commit, build: row.id, noBuild: null };
   }
 
-  /** Any id: `q_` request, `c_` call, `b_` build, `p_` replica, `r_` receipt, `n_` counter, or `owner/name`. */
+  /** What is said of an id that nothing here has. */
+  async explainUnknown(id: string): Promise<Unknown> {
+    return this.#explaining.unknown(id);
+  }
+
+  /** Any id, of which `evidence/id-kinds.ts` has the list, `owner/name`, or a node. */
   async explain(id: string): Promise<Explained | undefined> {
     const until = this.clock.monotonic() + evidenceArrivesMs;
     for (;;) {

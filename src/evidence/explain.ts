@@ -7,6 +7,7 @@ import { codeRow, isCode } from "./codes.ts";
 import type { Entry, Gap, WorkKind } from "./entry.ts";
 import { verdictOf } from "./finding.ts";
 import type { Finding } from "./finding.ts";
+import { workKindOf } from "./id-kinds.ts";
 import { payerOf } from "./payer.ts";
 import { gapsOf, read } from "./reading.ts";
 import type { Reading } from "./reading.ts";
@@ -236,15 +237,6 @@ function cited(neighbours: readonly Entry[], verdict: Verdict | null): readonly 
   return neighbours.filter(({ id }) => ids.has(id));
 }
 
-const kindsByPrefix: Readonly<Record<string, WorkKind>> = {
-  q: "request",
-  c: "call",
-  b: "build",
-  p: "replica",
-  x: "connection",
-  tr: "transfer",
-};
-
 /** Works that were looked up, then those that the entries only name. */
 function linksOf({ record, entries }: Reading): readonly Link[] {
   const known = [...record.links].sort((a, b) => (a.id < b.id ? -1 : 1));
@@ -255,7 +247,7 @@ function linksOf({ record, entries }: Reading): readonly Link[] {
     ),
   );
   const rest = [...ids].sort().flatMap((id): Link[] => {
-    const kind = kindsByPrefix[id.split("_")[0] ?? ""];
+    const kind = workKindOf(id);
     return kind === undefined ? [] : [{ id, kind }];
   });
   return [...known, ...rest];

@@ -20,8 +20,11 @@ export interface Charge {
   readonly paidBy?: string;
 }
 
-/** What an explanation can be of: a work, a Space, or a counter of refusals that are counted and not recorded. */
-export type SubjectKind = WorkKind | "counter";
+/** What an explanation can be of: a work, a Space, a node, a counter of refusals that are counted and not recorded, or what has a story and no verdict. */
+export type SubjectKind = WorkKind | "counter" | ToldKind;
+
+/** What is no work: it has a story, and the works that are told of it. */
+export type ToldKind = "release" | "commit" | "repository" | "discussion" | "slot" | "token" | "session";
 
 export interface Verdict {
   /** `unknown` only where not even the symptom is recorded; otherwise an unknown verdict still names the boundary that was seen to fail. */
@@ -71,6 +74,10 @@ export interface Explanation {
   readonly gaps: readonly Gap[];
   /** Works that this one caused or was caused by. */
   readonly links: readonly Link[];
+  /** Where more of it is shown: commands, as they are typed. */
+  readonly look?: readonly string[];
+  /** What was asked for, where that is another id of the same: an entry's, a receipt's. */
+  readonly asked?: string;
   /** The two indexes that were read: the same indexes give the same verdict. */
   readonly read: { readonly journal: number; readonly evidence: number };
 }

@@ -52,6 +52,20 @@ export function readWork(store: EvidenceDatabase, work: string): WorkEvidence {
   };
 }
 
+/** The work of the record with this number; null where none is stored under it. */
+export function workOf(
+  store: EvidenceDatabase,
+  { emitter, epoch, seq }: { readonly emitter: string; readonly epoch: number; readonly seq: number },
+): string | null {
+  const row = store
+    .prepare(
+      `SELECT work FROM entries WHERE emitter = ?1 AND epoch = ?2 AND seq = ?3
+       UNION ALL SELECT work FROM packed WHERE emitter = ?1 AND epoch = ?2 AND seq = ?3`,
+    )
+    .get(emitter, epoch, seq);
+  return row ? String(row["work"]) : null;
+}
+
 /** A start's times are in its `replica.ready`, and a replica's entries name the build that its release is of. */
 export function earlierStarts(store: EvidenceDatabase, builds: readonly string[]): readonly StartTimes[] {
   const ofBuild = store.prepare(

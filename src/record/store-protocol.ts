@@ -7,6 +7,7 @@ import type { Retention } from "./retention.ts";
 export type StoreCall =
   | ({ readonly op: "ingest" } & Sent)
   | { readonly op: "read-work"; readonly work: string }
+  | { readonly op: "work-of"; readonly emitter: string; readonly epoch: number; readonly seq: number }
   | { readonly op: "earlier-starts"; readonly builds: readonly string[] }
   | { readonly op: "list-requests"; readonly query: RequestQuery }
   | { readonly op: "follow-requests"; readonly query: FollowQuery }

@@ -108,6 +108,11 @@ export class EvidenceStore {
     return (await this.#call({ op: "read-work", work: id })) as WorkEvidence;
   }
 
+  /** The work that an entry, or a packed record, is of; null where there is none under that number. */
+  async workOf(of: { readonly emitter: string; readonly epoch: number; readonly seq: number }): Promise<string | null> {
+    return (await this.#call({ op: "work-of", ...of })) as string | null;
+  }
+
   /** How long the newest starts of what these builds made took, as far as their nodes have said, the newest last. */
   async earlierStarts(builds: readonly string[]): Promise<readonly StartTimes[]> {
     return (await this.#call({ op: "earlier-starts", builds })) as readonly StartTimes[];

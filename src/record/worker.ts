@@ -1,7 +1,7 @@
 /** The evidence store's thread: one writer. Batches that arrived together are stored in one commit. */
 import { parentPort, workerData } from "node:worker_threads";
 import { EvidenceDatabase } from "./evidence-database.ts";
-import { earlierStarts, readCounted, readWork } from "./evidence-queries.ts";
+import { earlierStarts, readCounted, readWork, workOf } from "./evidence-queries.ts";
 import { listCounts } from "./request-counts.ts";
 import { followRequests, listRequests } from "./request-log.ts";
 import { retain } from "./retention.ts";
@@ -41,6 +41,8 @@ function run(call: Exclude<StoreCall, { op: "ingest" }>): unknown {
   switch (call.op) {
     case "read-work":
       return readWork(store, call.work);
+    case "work-of":
+      return workOf(store, call);
     case "earlier-starts":
       return earlierStarts(store, call.builds);
     case "list-requests":

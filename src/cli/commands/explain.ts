@@ -6,8 +6,8 @@ import type { Runner } from "../program.ts";
 export function declare(program: Command, run: Runner): void {
   program
     .command("explain")
-    .description("the story of any id, or of a Space, with its evidence")
-    .argument("<id or owner/name>", "a request, call, build, receipt or Space")
+    .description("the story of any id, of a Space or of a node, with its evidence")
+    .argument("<id or name>", "any id, OWNER/NAME of a Space, OWNER/NAME@COMMIT, OWNER/NAME#NUMBER, or a node")
     .option("--hops", "each hop with its evidence, also those that never happened")
     .action(
       run(async (world, command) => {

@@ -1,8 +1,8 @@
 /** The verdict of a work, and its hops, as `waybill explain` prints them. Renders the record; decides nothing. */
-import type { Entry, Facts, Hop, Json } from "../../evidence/entry.ts";
+import type { Entry, Facts, Hop, Json, WorkKind } from "../../evidence/entry.ts";
 import { hopsOf } from "../../evidence/entry.ts";
 import { blockersSay } from "../../evidence/words.ts";
-import type { Charge, Explanation, Link, Verdict } from "../../evidence/verdict.ts";
+import type { Charge, Explanation, Link, SubjectKind, Verdict } from "../../evidence/verdict.ts";
 import { outcomeWords, ownerGlyphs } from "../words.ts";
 import type { Paper } from "./paper.ts";
 import { lengthOf, secondsOf, timeOf, tone, wrap } from "./paper.ts";
@@ -19,7 +19,7 @@ type Row = readonly [label: string, value: string];
 
 export function drawExplanation(paper: Paper, explanation: Explanation, { hops }: { hops: boolean }): string {
   const { verdict } = explanation;
-  const rows: Row[] = [];
+  const rows: Row[] = explanation.asked === undefined ? [] : [["asked", askedSays(explanation)]];
   let facts: readonly Row[] = [];
   if (verdict === null) {
     rows.push(
@@ -55,6 +55,7 @@ export function drawExplanation(paper: Paper, explanation: Explanation, { hops }
   );
   if (verdict) rows.push(["next", `${retryWords[verdict.retry]}${verdict.next}`]);
   rows.push(...explanation.links.map((link, i) => [i === 0 ? "linked" : "", linkSays(link)] as const));
+  if (explanation.look !== undefined) rows.push(...labelled("look", explanation.look));
   rows.push(["read", `journal to ${explanation.read.journal}, evidence to ${explanation.read.evidence}`]);
   // Facts have columns of their own and are wrapped already.
   const isWrapped = new Set<Row>(facts);
@@ -64,6 +65,12 @@ export function drawExplanation(paper: Paper, explanation: Explanation, { hops }
     )
     .join("");
   return hops ? `${text}\n${drawHops(paper, explanation)}` : text;
+}
+
+/** `journal/48213/2, gpu.queue failed, of call c_…`: what was asked for is a part of what is told. */
+function askedSays({ asked, entries, kind, id }: Explanation): string {
+  const entry = entries.find((one) => one.id === asked);
+  return `${asked}${entry ? `, ${entry.hop} ${entry.mark}` : ""}, of ${kind} ${id}`;
 }
 
 function payerRow({ payer }: Explanation): readonly Row[] {
@@ -128,6 +135,10 @@ function isFacts(value: Json): value is Facts {
 
 const barWidth = 20;
 
+function isWork(kind: SubjectKind): kind is WorkKind {
+  return Object.hasOwn(hopsOf, kind);
+}
+
 /** A row for each hop of this kind of work, also those that never happened. Each emitter has an axis of its own. */
 function drawHops(paper: Paper, { kind, entries }: Explanation): string {
   const axes = new Map<string, { from: number; to: number }>();
@@ -137,7 +148,7 @@ function drawHops(paper: Paper, { kind, entries }: Explanation): string {
     axes.set(emitter, { from: Math.min(axis.from, ms), to: Math.max(axis.to, ms) });
   }
   const hops: readonly Hop[] =
-    kind === "space" || kind === "counter" ? [...new Set(entries.map(({ hop }) => hop))] : hopsOf[kind];
+    isWork(kind) && kind !== "space" ? hopsOf[kind] : [...new Set(entries.map(({ hop }) => hop))];
   return hops
     .map((hop) => {
       const own = entries.filter((entry) => entry.hop === hop);

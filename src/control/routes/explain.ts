@@ -1,45 +1,76 @@
-/** `GET /api/explain/ID` (any id, or OWNER/NAME) and the page `/w/ID`. Topology is shown to the Space's owner and the operator. */
+/** `GET /api/explain/ID` (any id, OWNER/NAME, a node's name) and the page `/w/ID`. Topology is shown to the Space's owner and the operator. */
 import type { Json } from "../../evidence/entry.ts";
 import type { Explanation } from "../../evidence/verdict.ts";
 import { prefersHtml } from "../../http/index.ts";
 import type { ApiContext, Route } from "../api.ts";
 import { knownCaller, mayKnow, mayKnowOf, notFor, refuse } from "../api.ts";
+import { askedId } from "../asked-id.ts";
+import { keyOf } from "../../hub/repo-name.ts";
 import { noWorkPage, pageHeaders, workPage } from "../pages.ts";
 import type { Concerned, Explained } from "../explaining.ts";
 import type { Server } from "../server.ts";
 
 export const explainRoute: Route = (api, server) => {
-  api.get("/api/explain/:id", (c) => answer(c, server, c.req.param("id")));
-  api.get("/api/explain/:owner/:name", (c) => answer(c, server, `${c.req.param("owner")}/${c.req.param("name")}`));
-  api.get("/w/:id", async (c) => {
+  api.get("/api/explain/:id{.+}", (c) => answer(c, server, c.req.param("id")));
+  api.get("/w/:id{.+}", async (c) => {
     const id = c.req.param("id");
-    const explained = isHidden(c, server, id) ? undefined : await server.explain(id);
+    const explained = await told(c, server, id);
     if (!explained && prefersHtml(c.req.header("accept")))
-      return new Response(noWorkPage(c.req.param("id")), { status: 404, headers: pageHeaders });
-    if (!explained) return refuse(c, "control/not-found", { detail: `No work here has the id ${c.req.param("id")}.` });
+      return new Response(noWorkPage(id), { status: 404, headers: pageHeaders });
+    if (!explained) return refuse(c, "control/not-found", await server.explainUnknown(id));
     const details = mayKnow(c, explained.owner, "write");
     // An id is a secret of some 80 bits; the name of a Space is none.
-    if (c.req.param("id").includes("/") && !details) return refuse(c, "identity/forbidden");
+    if (isNamed(id) && !details) return refuse(c, "identity/forbidden");
     return new Response(workPage(withinReach(c, explained), { details }), { headers: pageHeaders });
   });
 };
 
 async function answer(c: ApiContext, server: Server, id: string): Promise<Response> {
-  const explained = isHidden(c, server, id) ? undefined : await server.explain(id);
-  if (!explained) return refuse(c, "control/not-found", { detail: `No work here has the id ${id}.` });
+  const explained = await told(c, server, id);
+  if (!explained) return refuse(c, "control/not-found", await server.explainUnknown(id));
   const explanation = withinReach(c, explained);
-  const space = id.includes("/") ? id : undefined;
+  const space = spaceIn(id);
   if (mayKnow(c, explained.owner, "write", space)) return c.json(explanation);
   return isCaller(c, explained) || explained.account?.startsWith("address:")
     ? c.json(withoutTopology(explanation))
     : refuseIt(c, explained.owner, space);
 }
 
-/** It names a private Space of which the caller may not know, or none: the same work for both, so that its time tells nothing. */
+/** Undefined also where the caller may not know that there is such a thing. */
+async function told(c: ApiContext, server: Server, id: string): Promise<Explained | undefined> {
+  if (isHidden(c, server, id)) return undefined;
+  const explained = await server.explain(id);
+  if (explained === undefined || !isGuessed(explained, id)) return explained;
+  return mayKnow(c, explained.owner, "write") || isCaller(c, explained) ? explained : undefined;
+}
+
+/** It names a private repository of which the caller may not know, or none: the same work for both, so that its time tells nothing. */
 function isHidden(c: ApiContext, server: Server, id: string): boolean {
-  if (!id.includes("/")) return false;
-  const row = server.spaces.get(id);
-  return row === undefined || !mayKnowOf(c, row);
+  const asked = askedId(id);
+  if (!("repo" in asked)) return false;
+  const { repo } = asked;
+  if (repo.kind === "spaces") {
+    const row = server.spaces.get(repo.id);
+    return row === undefined || !mayKnowOf(c, row);
+  }
+  const found = server.hub.repos.find(repo);
+  return found === undefined || (found.private && !mayKnow(c, found.owner, "read", found.key));
+}
+
+/** Whoever asks may have counted through such names: they tell whom it does not concern nothing, not even that it is there. */
+function isGuessed({ explanation }: Explained, id: string): boolean {
+  return explanation.kind === "node" || askedId(id).of === "place";
+}
+
+/** A repository, or what belongs to one. */
+function isNamed(id: string): boolean {
+  return "repo" in askedId(id);
+}
+
+/** For the tokens that are for one Space. */
+function spaceIn(id: string): string | undefined {
+  const asked = askedId(id);
+  return "repo" in asked ? keyOf(asked.repo) : undefined;
 }
 
 function refuseIt(c: ApiContext, owner: string | null, space: string | undefined): Response {
