@@ -61,6 +61,8 @@ function findNode() {
  * all, a third of the platform's memory. Where nothing can be kept, Node goes on without.
  */
 function keepCompiled() {
+  // What is being taken away must not come back when this process ends.
+  if (process.argv.includes("uninstall")) return;
   const cache = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
   // In the environment too, where worker threads look.
   process.env.NODE_COMPILE_CACHE ??= join(cache, "waybill", "compiled");

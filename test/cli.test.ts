@@ -61,6 +61,11 @@ async function waybill(
     compact: () => assert.fail("what is compacted is tried with real folders"),
     move: () => assert.fail("what is moved is tried with a real database"),
     authority: () => assert.fail("test/cli-tls.test.ts has it"),
+    uninstall: async ({ data, apply }) => ({
+      stopped: [],
+      removed: [data ?? folder],
+      left: apply ? [{ path: "/srv/mine", why: "it is not Waybill's" }] : [],
+    }),
     stopAll: async (data) => ({ stopped: [`p_${data}`], running: data === "stuck" ? ["p_2"] : [] }),
   });
   return { code, out, err };

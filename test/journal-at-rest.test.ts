@@ -54,6 +54,7 @@ async function journalCommand(...args: string[]): Promise<{ readonly code: numbe
     move: () => assert.fail("what is moved is tried with a real database"),
     authority: () => assert.fail("the journal's commands make no authority"),
     stopAll: () => assert.fail("the journal's commands stop nothing"),
+    uninstall: () => assert.fail("the journal's commands remove nothing"),
     dataFolder: (named) => named ?? folder,
   });
   return { code, report: JSON.parse(out) as Report };

@@ -37,6 +37,7 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   agent: () => import("./commands/agent.ts"),
   edge: () => import("./commands/edge.ts"),
   stop: () => import("./commands/stop.ts"),
+  uninstall: () => import("./commands/uninstall.ts"),
   deploy: () => import("./commands/deploy.ts"),
   space: () => import("./commands/space.ts"),
   domain: () => import("./commands/domain.ts"),

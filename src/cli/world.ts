@@ -135,6 +135,23 @@ export interface AgentOptions extends Pick<UpOptions, "data" | "simulateGpus" | 
   readonly join: readonly string[];
 }
 
+export interface UninstallOptions {
+  /** The data folder; undefined for the default. */
+  readonly data: string | undefined;
+  readonly keepData: boolean;
+  /** False: it is only told what would go. */
+  readonly apply: boolean;
+}
+
+export interface Uninstalled {
+  /** Replicas that still ran, and were ended. */
+  readonly stopped: readonly string[];
+  /** What is gone, or would go. */
+  readonly removed: readonly string[];
+  /** What stays, and why. */
+  readonly left: readonly { readonly path: string; readonly why: string }[];
+}
+
 export interface CliWorld {
   readonly version: string;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -168,4 +185,6 @@ export interface CliWorld {
   stopAll(
     data: string | undefined,
   ): Promise<{ readonly stopped: readonly string[]; readonly running: readonly string[] }>;
+  /** Takes away what this machine has of a stopped platform: its apps, its data folder, and this user's own files. */
+  uninstall(options: UninstallOptions): Promise<Uninstalled>;
 }

@@ -136,6 +136,15 @@ export function signInFile(env: Environment): string {
   return join(env["XDG_CONFIG_HOME"] ?? join(homedir(), ".config"), "waybill", "sign-in.json");
 }
 
+/** What Waybill keeps of a user beside the data folder: the sign-in, and what can be made again. */
+export function ownFolders(env: Environment): readonly string[] {
+  return [dirname(signInFile(env)), cacheFolder(env)];
+}
+
+function cacheFolder(env: Environment): string {
+  return join(env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "waybill");
+}
+
 /** Absolute. */
 export function dataFolder(env: Environment, named: string | undefined): string {
   const own = join(env["XDG_DATA_HOME"] ?? join(homedir(), ".local", "share"), "waybill");
@@ -233,7 +242,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     startMs,
     healthEveryMs,
     pythonVersions: [join(env["PYENV_ROOT"] ?? join(homedir(), ".pyenv"), "versions")],
-    toolsFolder: resolve(env["WAYBILL_TOOLS"] ?? join(env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "waybill")),
+    toolsFolder: resolve(env["WAYBILL_TOOLS"] ?? cacheFolder(env)),
     sandbox: sandbox ?? "best",
     app: {
       memoryBytes: (memoryMb ?? defaultMemoryMb()) * (1 << 20),

@@ -6,7 +6,7 @@ import { CliFailure } from "../cli/failures.ts";
 import { runCli } from "../cli/program.ts";
 import type { CliWorld } from "../cli/world.ts";
 import { systemClock } from "./clock.ts";
-import { dataFolder, signInFile } from "./config.ts";
+import { dataFolder, ownFolders, signInFile } from "./config.ts";
 
 /** More than any value that can be set. */
 const inputMaxChars = 1 << 20;
@@ -65,6 +65,10 @@ const world: CliWorld = {
   stopAll: async (data) => {
     const { stopAll } = await import("./stop-all.ts");
     return stopAll(dataFolder(process.env, data));
+  },
+  uninstall: async ({ data, keepData, apply }) => {
+    const { uninstall } = await import("./uninstall.ts");
+    return uninstall({ data: dataFolder(process.env, data), keepData, apply }, ownFolders(process.env));
   },
 };
 process.exitCode = await runCli(process.argv.slice(2), world);

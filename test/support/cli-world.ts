@@ -19,7 +19,7 @@ export function cliWorld(over: Partial<CliWorld> = {}): { readonly world: CliWor
     clock: { wall: () => 0 as never, monotonic: () => 0 },
     signal: new AbortController().signal,
     ...{ up: elsewhere, agent: elsewhere, dataFolder: elsewhere, restore: elsewhere, compact: elsewhere },
-    ...{ move: elsewhere, stopAll: elsewhere, edge: elsewhere, authority: elsewhere },
+    ...{ move: elsewhere, stopAll: elsewhere, edge: elsewhere, authority: elsewhere, uninstall: elsewhere },
     ...over,
   };
   return { world, said };

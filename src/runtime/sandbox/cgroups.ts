@@ -134,6 +134,12 @@ export async function removeCgroups(replica: string, withinMs = removeWithinMs):
   }
 }
 
+/** Removes our part of each tree, where no replica of any platform of this machine is left in it. */
+export function removeEmptyCgroups(): void {
+  const trees = [...new Set([...kinds.map((kind) => join(root, controllers[kind])), ...unifiedRoots])];
+  for (const tree of trees) allowed(() => void removeTree(join(tree, ours)));
+}
+
 /** Ends all of a v2 group; false where there is no such group, or none that can do that. */
 export function killGroup(group: string): boolean {
   return write(join(group, "cgroup.kill"), "1");
