@@ -2,11 +2,12 @@
 import type { Payer } from "./payer.ts";
 import type { Boundary, Owner, Retry } from "./codes.ts";
 import type { Entry, Gap, WorkKind } from "./entry.ts";
+import type { InferenceRule } from "./rules/inferences.ts";
 
 export type Certainty = "proved" | "likely" | "unknown";
 
 export interface Inference {
-  readonly rule: string;
+  readonly rule: InferenceRule;
   readonly from: readonly string[];
   readonly says: string;
 }

@@ -20,7 +20,7 @@ import {
   texts,
 } from "../reading.ts";
 import type { Reading } from "../reading.ts";
-import type { WorkOutcome } from "../verdict.ts";
+import type { Inference, WorkOutcome } from "../verdict.ts";
 import { ordinal, sentence, spell } from "../words.ts";
 
 interface BuildRule {
@@ -190,7 +190,7 @@ function builderLost(reading: Reading, ends: readonly Entry[], builders: readonl
   const says = because(ends[0] as Entry, buildRules["build/builder-lost"].says(ends[0] as Entry));
   if (dead || ownWord)
     return { code: "build/builder-lost", certainty: "proved", sentence: says, facts: [...ends, ...builders] };
-  const inferred = {
+  const inferred: Inference = {
     rule: "taker-silent",
     from: idsOf(ends),
     says: "The builder did not answer any more; what it did last is not recorded.",
@@ -220,7 +220,7 @@ function findUnended(reading: Reading): Finding | undefined {
   const builders = builderEntries(reading);
   const dead = builders.find((entry) => epochOf(reading, entry)?.state === "dead");
   if (dead && !last(reading, "build.publish", "done")) {
-    const inferred = {
+    const inferred: Inference = {
       rule: "emitter-died",
       from: idsOf([dead]),
       says: `Epoch ${dead.epoch} of ${dead.emitter} ended without closing.`,

@@ -10,6 +10,7 @@ import { unknown } from "../finding.ts";
 import type { Finding } from "../finding.ts";
 import { all, codeOf, coded, first, idsOf, last, number, text } from "../reading.ts";
 import type { Reading } from "../reading.ts";
+import type { Inference } from "../verdict.ts";
 import type { LinkedWork } from "../work-record.ts";
 import { ordinal, sentence, spell } from "../words.ts";
 
@@ -165,7 +166,7 @@ function streamBroke(reading: Reading, code: Code, ends: readonly Entry[], faile
   const base = `The app took the request, and the answer that carried its event (${id}) ended early.`;
   if (!stream?.code || !isCode(stream.code) || stream.certainty === "unknown")
     return unknown(code, `${base} ${codeRow(code).says}`, ends);
-  const inferred = {
+  const inferred: Inference = {
     rule: "stream-broke",
     from: idsOf(ends),
     says: `What became of ${id} is what became of its events.`,

@@ -6,7 +6,7 @@ import { contradiction, nothing } from "../finding.ts";
 import type { Finding } from "../finding.ts";
 import { all, codeOf, codesIn, coded, first, idsOf, last, number, text } from "../reading.ts";
 import type { Reading } from "../reading.ts";
-import type { WorkOutcome } from "../verdict.ts";
+import type { Inference, WorkOutcome } from "../verdict.ts";
 import { because } from "./builds.ts";
 
 export function findReplica(reading: Reading): Finding | undefined {
@@ -21,7 +21,11 @@ export function findReplica(reading: Reading): Finding | undefined {
   if (stopped !== undefined) return undefined;
   if (latest === undefined) return withoutLease(reading);
   const code = codeOf(latest) as Code;
-  const inferred = { rule: "again", from: idsOf([latest]), says: "The app ended and is being started again." };
+  const inferred: Inference = {
+    rule: "again",
+    from: idsOf([latest]),
+    says: "The app ended and is being started again.",
+  };
   return { ...finding(code, "likely", ends), inferred: [inferred] };
 }
 
@@ -60,7 +64,7 @@ function several(codes: readonly Code[], final: readonly Entry[]): Finding {
     (code) => codes.includes(code) && codes.every((other) => other === code || other === "app/exit"),
   );
   if (!summary) return contradiction(`it ended as ${codes.join(" and as ")}.`, final);
-  const inferred = {
+  const inferred: Inference = {
     rule: "summary",
     from: idsOf(final),
     says: "The exits recorded beside it belong to the same end.",

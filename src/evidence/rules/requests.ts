@@ -26,7 +26,7 @@ import {
   texts,
 } from "../reading.ts";
 import type { Reading } from "../reading.ts";
-import type { WorkOutcome } from "../verdict.ts";
+import type { Inference, WorkOutcome } from "../verdict.ts";
 import { sentence, spell } from "../words.ts";
 import { findJoin, joinSays } from "./joins.ts";
 import { findSymptom, identityExcluded, isSymptom } from "./symptoms.ts";
@@ -192,7 +192,7 @@ function nodeAway(reading: Reading, ends: readonly Entry[]): Finding {
 
 /** The app was being ended by us while it carried the request: whatever it did with it, that is not its fault. */
 function stopped(reading: Reading, ends: readonly Entry[], hand: Answered): Finding {
-  const inferred = {
+  const inferred: Inference = {
     rule: "replica-stopping",
     from: idsOf(hand.by),
     says: "The replica's shim had begun to end the app before its connection closed.",
@@ -228,7 +228,7 @@ function findUndelivered(reading: Reading): Finding | undefined {
   const gap = gapsOf(reading, (emitter) => emitter === edge.emitter)[0];
   if (gap) return unknown(null, `How the request ended is not known: ${spanSays(gap)} are missing.`, reading.entries);
   if (epoch?.state === "dead") {
-    const inferred = {
+    const inferred: Inference = {
       rule: "emitter-died",
       from: idsOf([edge]),
       says: `Epoch ${edge.epoch} of ${edge.emitter} ended without closing, after number ${epoch.lastSeq}.`,

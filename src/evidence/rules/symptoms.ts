@@ -218,7 +218,7 @@ function shimGone(seen: Seen, hand?: HandOver): Finding {
   const otherCode = codeOf(other);
   if (other && otherCode) {
     const says = `The replica had ended: ${sentence(text(other.facts, "says") ?? codeRow(otherCode).says)}`;
-    const inferred = {
+    const inferred: Inference = {
       rule: "replica-ended",
       from: idsOf([other, ...seen.ends]),
       says: "The replica's socket was gone because the replica had ended.",
@@ -229,7 +229,7 @@ function shimGone(seen: Seen, hand?: HandOver): Finding {
     (entry) => entry.work === replica && entry.hop === "replica.stop" && entry.mark === "done",
   );
   if (end) {
-    const inferred = {
+    const inferred: Inference = {
       rule: "replica-ended",
       from: idsOf([end, ...seen.ends]),
       says: "The replica's socket was gone because the platform had stopped the replica.",
@@ -245,7 +245,7 @@ function shimGone(seen: Seen, hand?: HandOver): Finding {
       owner: "platform",
     };
   }
-  const inferred = {
+  const inferred: Inference = {
     rule: "socket-unreachable",
     from: idsOf(seen.ends),
     says: "Nobody listened at the replica's socket; the death of its shim is not recorded yet.",
@@ -262,7 +262,7 @@ function shimGone(seen: Seen, hand?: HandOver): Finding {
 
 function died(seen: Seen, hand: Of<"died">): Finding {
   if (seen.symptom === "runtime/shim-lost") return shimGone(seen, hand);
-  const inferred = { rule: "taker-died", from: idsOf(hand.by), says: sentence(hand.says) };
+  const inferred: Inference = { rule: "taker-died", from: idsOf(hand.by), says: sentence(hand.says) };
   return {
     code: "runtime/shim-lost",
     certainty: "likely",
@@ -302,7 +302,7 @@ function appEnded({ neighbours }: Reading): readonly Inference[] {
 }
 
 function likelyFinding(seen: Seen, hand: Of<"answered">, code: Code, says: string): Finding {
-  const inferred = {
+  const inferred: Inference = {
     rule: "count-not-final",
     from: idsOf(hand.by),
     says: "The replica's shim had not given its final count, or the count does not cover the whole request.",
@@ -312,7 +312,7 @@ function likelyFinding(seen: Seen, hand: Of<"answered">, code: Code, says: strin
 
 /** Proved not delivered, and on our side of the app: the app is not to blame. */
 function platformFinding(seen: Seen, hand: Of<"never-arrived">, code: Code): Finding {
-  const inferred = { rule: "absent-from-answer", from: idsOf(hand.by), says: sentence(hand.says) };
+  const inferred: Inference = { rule: "absent-from-answer", from: idsOf(hand.by), says: sentence(hand.says) };
   return {
     code,
     certainty: "proved",
