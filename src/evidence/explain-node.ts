@@ -4,7 +4,7 @@ import { codeRow, isCode } from "./codes.ts";
 import type { Entry } from "./entry.ts";
 import { verdictOf } from "./finding.ts";
 import type { Finding } from "./finding.ts";
-import type { Explanation, Link } from "./verdict.ts";
+import type { Explanation, Inference, Link } from "./verdict.ts";
 import type { WorkRecord } from "./work-record.ts";
 import { count, sentence } from "./words.ts";
 
@@ -86,7 +86,7 @@ function findNode(node: NodeRecord): Finding | undefined {
 function rests(code: Code, entry: Entry | undefined, says: string, id: string): Finding {
   const facts = entry ? [entry] : [];
   if (entry) return { code, certainty: "proved", sentence: says, facts };
-  const inferred = {
+  const inferred: Inference = {
     rule: "ledger-state",
     from: [],
     says: `The ledger holds this of ${id}; the record that brought it there is not in what was read.`,

@@ -2,7 +2,7 @@
 import { builds } from "../builds.suite.ts";
 import type { Case } from "../builds.suite.ts";
 import { calls } from "../calls.suite.ts";
-import type { Entry, Facts, Json } from "../entry.ts";
+import type { Entry, Json } from "../entry.ts";
 import { explain } from "../explain.ts";
 import { joins } from "../joins.suite.ts";
 import { connections, transfers } from "../moves.suite.ts";
@@ -86,11 +86,8 @@ function entrySays({ hop, mark, facts }: Entry): string {
 }
 
 function valueSays(value: Json): string {
-  return typeof value === "object"
-    ? Object.entries(value as Facts)
-        .map(([name, one]) => `${name} ${one}`)
-        .join(" ")
-    : String(value);
+  const text = JSON.stringify(value);
+  return text.replaceAll(/[{}"]/g, "").replaceAll(/([:,])/g, "$1 ");
 }
 
 function cell(text: string): string {

@@ -42,6 +42,10 @@ export const inferences = {
     concludes: "only a process of the app was ended",
     from: "an end for a card without a lease, and no end of the replica",
   },
+  "ledger-state": {
+    concludes: "a node is lost, or its cards are out of use",
+    from: "the ledger's state of it, where the record that brought it there is not in what was read",
+  },
   "loop-by-header": {
     concludes: "a request runs in a circle",
     from: "the passes that its `CDN-Loop` names, which any client can write",
