@@ -14,6 +14,7 @@ import { isFailed, toldByEntry } from "./request-rows.ts";
 import type { SpoolLine } from "./segments.ts";
 import { addNumber } from "./spans.ts";
 import type { Span } from "./spans.ts";
+import { WorkCounts } from "./work-counts.ts";
 
 /** What became of a batch. `seq` may be acknowledged to the emitter: everything up to it is stored, or was refused for good. */
 export interface Ingested {
@@ -65,6 +66,7 @@ const ownersKept = 10_000;
 export class EvidenceDatabase {
   readonly db: DatabaseSync;
   readonly requestLogs: RequestLogs;
+  readonly workCounts: WorkCounts;
   #index: number;
   /** Of emitters that sent lately. */
   readonly #owners = new Map<string, string>();
@@ -80,6 +82,7 @@ export class EvidenceDatabase {
     this.db.exec(`BEGIN IMMEDIATE; ${this.#migration()} ${evidenceSchema} COMMIT;`);
     this.#index = this.#meta("index");
     this.requestLogs = new RequestLogs(this);
+    this.workCounts = new WorkCounts(this);
   }
 
   /** Records stored so far, dropped ones included: only ever rises. */
@@ -95,6 +98,7 @@ export class EvidenceDatabase {
       const done = sent.map((one) => this.#ingestOne(one));
       this.prepare("UPDATE meta SET value = ? WHERE name = 'index'").run(this.#index);
       this.requestLogs.write();
+      this.workCounts.write();
       this.db.exec("COMMIT");
       return done;
     } catch (error) {
@@ -103,6 +107,7 @@ export class EvidenceDatabase {
       this.#owners.clear();
       if (this.db.isTransaction) this.db.exec("ROLLBACK");
       this.requestLogs.read();
+      this.workCounts.drop();
       throw error;
     }
   }
@@ -113,8 +118,12 @@ export class EvidenceDatabase {
        ON CONFLICT (id) DO UPDATE SET count = excluded.count, samples = excluded.samples`,
     );
     this.transaction(() => {
-      for (const { id, code, host, block, minute, count, samples } of rows)
+      for (const row of rows) {
+        this.workCounts.cameCounted(row);
+        const { id, code, host, block, minute, count, samples } = row;
         put.run(id, code, host, block, minute, count, JSON.stringify(samples));
+      }
+      this.workCounts.write();
     });
   }
 
@@ -147,6 +156,7 @@ export class EvidenceDatabase {
     } catch (error) {
       if (this.db.isTransaction) this.db.exec("ROLLBACK");
       this.requestLogs.read();
+      this.workCounts.drop();
       throw error;
     }
   }
@@ -240,6 +250,7 @@ export class EvidenceDatabase {
       JSON.stringify(entry),
     );
     this.#link(entry.work, entry.facts["link"]);
+    this.workCounts.cameEntry(entry, at);
     const told = toldByEntry(entry);
     if (!told) return;
     const row = this.prepare(
@@ -286,6 +297,7 @@ export class EvidenceDatabase {
       failed ? 1 : 0,
     );
     this.requestLogs.came(space, failed);
+    this.workCounts.camePacked(packed, at);
     this.#link(packed.work, packed.facts["link"]);
   }
 

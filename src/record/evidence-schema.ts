@@ -1,6 +1,6 @@
 /** The tables of the evidence store, its own SQLite file: nothing of the ledger's is in it, and it may be lost without losing money. */
 
-export const evidenceSchemaVersion = 2;
+export const evidenceSchemaVersion = 3;
 
 /** From the schema of that number to the next: what the tables of {@link evidenceSchema} cannot add by themselves. */
 export const evidenceMigrations: Readonly<Record<number, string>> = {
@@ -19,6 +19,8 @@ CREATE TABLE request_logs (
 INSERT INTO request_logs SELECT space, sum(failed = 0), sum(failed), 0
   FROM (SELECT space, failed FROM packed
         UNION ALL SELECT space, 1 FROM told_requests WHERE outcome IS NOT NULL AND space IS NOT NULL) GROUP BY space;`,
+  // Works are counted from here on: the tables of counts begin empty.
+  2: "",
 };
 
 export const evidenceSchema = `
@@ -85,11 +87,33 @@ CREATE TABLE IF NOT EXISTS counted (
   count INTEGER NOT NULL, samples TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS counted_by_minute ON counted (minute);
 
+-- Works that ended, by minute (older ones by hour and day); code '' where they went well. Never dropped, only folded.
+CREATE TABLE IF NOT EXISTS work_counts (
+  minute INTEGER NOT NULL, kind TEXT NOT NULL, code TEXT NOT NULL, count INTEGER NOT NULL,
+  PRIMARY KEY (minute, kind, code)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS work_waits (
+  minute INTEGER NOT NULL, boundary TEXT NOT NULL, bucket INTEGER NOT NULL, count INTEGER NOT NULL,
+  PRIMARY KEY (minute, boundary, bucket)) WITHOUT ROWID;
+-- The newest works of each code, in a ring.
+CREATE TABLE IF NOT EXISTS work_samples (
+  code TEXT NOT NULL, slot INTEGER NOT NULL, n INTEGER NOT NULL, work TEXT NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY (code, slot)) WITHOUT ROWID;
+-- Works that several entries may end, and that are counted.
+CREATE TABLE IF NOT EXISTS ended_works (work TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS ended_by_time ON ended_works (at);
+
+-- What was wrong with the platform, and what boundaries were like: body as it is told.
+CREATE TABLE IF NOT EXISTS incidents (
+  id TEXT PRIMARY KEY, subject TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS incidents_by_time ON incidents (since);
+CREATE INDEX IF NOT EXISTS incidents_open ON incidents (subject) WHERE until IS NULL;
+CREATE TABLE IF NOT EXISTS boundary_states (boundary TEXT PRIMARY KEY, state TEXT NOT NULL, since INTEGER NOT NULL) WITHOUT ROWID;
+
 -- What retention dropped, so that totals never lie.
 CREATE TABLE IF NOT EXISTS dropped (
   day TEXT NOT NULL, what TEXT NOT NULL, space TEXT NOT NULL, count INTEGER NOT NULL, through INTEGER NOT NULL,
   PRIMARY KEY (day, what, space)) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-INSERT OR IGNORE INTO meta VALUES ('index', 0), ('schema', ${evidenceSchemaVersion});
+INSERT OR IGNORE INTO meta VALUES ('index', 0), ('schema', ${evidenceSchemaVersion}), ('counting-since', unixepoch() * 1000);
 `;

@@ -38,6 +38,7 @@ export function retain(store: EvidenceDatabase, keep: Retention): number {
     dropped += Number(store.prepare("DELETE FROM watermarks WHERE at < ?").run(old).changes);
     dropped += Number(store.prepare("DELETE FROM counted WHERE minute < ?").run(old).changes);
     dropped += forgetCounts(store, { now, before: old, maxRows: keep.countsMaxRows, batch: retainBatch });
+    dropped += store.workCounts.fold(now);
     store.requestLogs.write();
   });
   return dropped;

@@ -3,6 +3,7 @@ import type { CountedRow, Sent } from "./evidence-database.ts";
 import type { listCounts } from "./request-counts.ts";
 import type { FollowQuery, RequestQuery } from "./request-log.ts";
 import type { Retention } from "./retention.ts";
+import type { StatusAsk } from "./status-store.ts";
 
 export type StoreCall =
   | ({ readonly op: "ingest" } & Sent)
@@ -15,6 +16,7 @@ export type StoreCall =
   | { readonly op: "count"; readonly rows: readonly CountedRow[] }
   | { readonly op: "read-counted"; readonly id: string }
   | { readonly op: "retain"; readonly retention: Retention }
+  | { readonly op: "status"; readonly ask: StatusAsk }
   | { readonly op: "totals" }
   | { readonly op: "close" };
 

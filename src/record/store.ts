@@ -13,6 +13,7 @@ import { checkEvidenceFormat } from "./evidence-format.ts";
 import type { CountedRow, EvidenceTotals, Ingested } from "./evidence-database.ts";
 import type { WorkEvidence } from "./evidence-queries.ts";
 import type { FollowQuery, RequestQuery, RequestsFollowed, RequestsFound } from "./request-log.ts";
+import { StatusRecord } from "./status-store.ts";
 import type { StoreAnswer, StoreCall } from "./store-protocol.ts";
 
 export interface EvidenceStoreOptions {
@@ -67,6 +68,8 @@ export class EvidenceStore {
   #failure: Error | undefined;
   #closing: Promise<void> | undefined;
   #timers: NodeJS.Timeout[] = [];
+  /** What the status is made of. */
+  readonly status = new StatusRecord((ask) => this.#call({ op: "status", ask }));
   readonly #pending = new Map<number, Pending>();
   readonly #worker: Worker;
   readonly #clock: Clock;

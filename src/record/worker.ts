@@ -5,6 +5,7 @@ import { earlierStarts, readCounted, readWork, workOf } from "./evidence-queries
 import { listCounts } from "./request-counts.ts";
 import { followRequests, listRequests } from "./request-log.ts";
 import { retain } from "./retention.ts";
+import { answerStatus } from "./status-store.ts";
 import type { StoreAnswer, StoreCall, StoreRequest } from "./store-protocol.ts";
 
 /** Batches of one commit: bounds both the wait of a reader and the size of the write-ahead log between checkpoints. */
@@ -57,6 +58,8 @@ function run(call: Exclude<StoreCall, { op: "ingest" }>): unknown {
       return readCounted(store, call.id);
     case "retain":
       return retain(store, call.retention);
+    case "status":
+      return answerStatus(store, call.ask);
     case "totals":
       return store.totals();
     case "close":
