@@ -8,6 +8,7 @@ import { DatabaseSync } from "node:sqlite";
 import { after, before, describe, test } from "node:test";
 import { ApiError } from "../src/client/errors.ts";
 import type { Problem } from "../src/contract/problem.ts";
+import type { StatusView } from "../src/contract/status.ts";
 import { exit } from "../src/cli/exit.ts";
 import { borrowed, endedCall } from "./support/calls.ts";
 import { Platform, lives, until, upRefused, visit, type Account, type App } from "./support/platform.ts";
@@ -251,6 +252,37 @@ describe("a platform that runs", () => {
     assert.equal((await visit(`${app.url}/`, alice)).status, 200);
     assert.equal((await up.replica(app.space)).id, before.id);
     assert.equal((await up.admin.space(app.space)).state, "running");
+  });
+
+  test("the status counts each work once at its boundary, with whose it was when it failed, and tells strangers no names", async () => {
+    const token = { authorization: `Bearer ${bob.token}` };
+    const ofBoundary = async (name: string) => {
+      const { boundaries = [], evidence = [] } = await up.admin.status();
+      const [found] = boundaries.filter(({ boundary }) => boundary === name);
+      assert.ok(found);
+      return { ...found, sources: evidence.map((source) => source.name) };
+    };
+    const before = { gpu: await ofBoundary("gpu"), app: await ofBoundary("app") };
+    await borrowed(bob, app);
+    assert.equal((await fetch(`${app.url}/gpu/no-such`, { headers: token })).status, 404);
+    const after = await until("the call is counted", async () => {
+      const gpu = await ofBoundary("gpu");
+      return gpu.day.works > before.gpu.day.works && gpu;
+    });
+    assert.equal(after.day.works, before.gpu.day.works + 1);
+    assert.ok((after.day.waits?.count ?? 0) > 0, "how long it waited is counted too");
+    // The build whose app ended before it listened: the app's, and a replica's end as well.
+    const ended = await until("the app's end is counted", async () => {
+      const one = await ofBoundary("app");
+      return (one.day.codes["app/exit"] ?? 0) > 0 && one;
+    });
+    assert.equal(ended.day.failedBy["platform"], 0);
+    assert.equal(ended.state, "ok");
+    assert.deepEqual(ended.sources, ["edge", "server", "journal", "n1"]);
+    const stranger = (await (await fetch(`${up.url}/api/status`)).json()) as StatusView;
+    assert.equal(stranger.boundaries?.length, 9);
+    assert.deepEqual([stranger.isolation, stranger.evidence, stranger.edge], [null, undefined, null]);
+    assert.doesNotMatch(JSON.stringify(stranger.boundaries), /"n1"|alice|bob/);
   });
 
   test("an owner's budget pays for a visitor, and credits for what the window cannot: the receipts say so", async () => {

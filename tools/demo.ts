@@ -66,7 +66,7 @@ async function demo(): Promise<DemoDocument> {
     ? `${pool.devices} SIMULATED cards, ${pool.slots} slots; no real GPU is used`
     : `${pool.devices} cards, ${pool.slots} slots`;
   stages.note("gpus", `pool main: ${cards}`);
-  stages.note("sandbox", (await up.admin.status()).isolation.says.replace(/^sandbox /, ""));
+  stages.note("sandbox", ((await up.admin.status()).isolation?.says ?? "").replace(/^sandbox /, ""));
 
   const demo = await up.account("demo", "free");
   const crowd = await up.account("crowd", "unlimited");

@@ -60,7 +60,7 @@ export function consolePage(status: StatusView, spaces: readonly SpaceView[], ac
     `<h1>Waybill</h1><p class="muted">${escapeHtml(status.version)}, ready in ${status.bootMs} ms, journal at ${status.journalIndex}; this page renews itself every ${refreshSeconds} s</p>${signedInLine(account)}
 <h2>GPUs</h2>${status.pools.map(poolPanel).join("") || '<p class="panel">This platform has no pool.</p>'}
 <h2>Spaces</h2>${table}
-<h2>Isolation</h2>${isolationPanel(status.isolation)}
+<h2>Isolation</h2>${status.isolation === null ? "" : isolationPanel(status.isolation)}
 <p class="muted">Any id has a story: <code>waybill explain ID</code>, or <code>${escapeHtml(status.url)}/w/ID</code></p>`,
     { refreshing: true },
   );

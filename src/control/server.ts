@@ -72,6 +72,7 @@ import { givePool, giveRoute, putCards } from "./pool-orders.ts";
 import type { Cards, PoolWish, RouteWish } from "./pool-orders.ts";
 import type { Organisations } from "./organisations.ts";
 import type { Done, Refused, Spaces } from "./spaces.ts";
+import { unnamed, type StandingDesk } from "./standing.ts";
 import { waitingView } from "./waiting.ts";
 import { CallList } from "./call-list.ts";
 import { quoteView } from "./quotes.ts";
@@ -132,6 +133,8 @@ export interface ServerParts {
   };
   /** Where people may sign in; none where it is not said. */
   readonly providers?: readonly ProviderSettings[];
+  /** Undefined where a test counts nothing. */
+  readonly standing?: StandingDesk;
   /** Workers of an edge in processes of its own. */
   edgeWorkers?(): readonly EdgeWorkerView[] | null;
   onAccount(account: { readonly name: string; readonly tier: TierName }): void;
@@ -244,8 +247,10 @@ export class Server {
     return this.#parts.nodes.all[0]?.isolation ?? noIsolation("no node is connected");
   }
 
-  async status(): Promise<StatusView> {
-    const { engine, about, spaces } = this.#parts;
+  /** `isStranger`: for whoever is not signed in, without names of nodes and how they close apps off. */
+  async status({ isStranger = false } = {}): Promise<StatusView> {
+    const { engine, about, spaces, standing } = this.#parts;
+    const stood = await standing?.view();
     const pools = await engine.read((state) => poolsOf(state).map(poolView));
     return {
       version: about.version,
@@ -254,12 +259,14 @@ export class Server {
       bootMs: about.bootMs(),
       pools,
       strangers: this.nodes.all.reduce((sum, { use }) => sum + (use?.strangers.length ?? 0), 0),
-      isolation: this.isolation,
+      isolation: isStranger ? null : this.isolation,
       journalIndex: engine.durable,
       spaces: spaces.count,
       builds: await this.builds.views.status(),
       tls: await about.tls(),
-      edge: this.#parts.edgeWorkers?.() ?? null,
+      edge: (isStranger ? undefined : this.#parts.edgeWorkers?.()) ?? null,
+      asOf: iso(this.clock.wall()),
+      ...(stood && (isStranger ? unnamed(stood) : stood)),
     };
   }
 

@@ -37,6 +37,7 @@ import { Retention } from "../control/retention.ts";
 import { RequestEffects } from "../control/request-effects.ts";
 import { SpacePorts } from "../control/space-ports.ts";
 import { Spaces } from "../control/spaces.ts";
+import { StandingDesk } from "../control/standing.ts";
 import { openCallsOn } from "../core/views.ts";
 import { ListenError, openEdge } from "../edge/index.ts";
 import type { Edge, EdgeOptions } from "../edge/index.ts";
@@ -167,11 +168,14 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const serverSpool = stack.use(await spool("server", spoolFolder, onFatal));
   const edgeSpool = stack.use(await spool("edge", spoolFolder, onFatal));
   const untold = [serverSpool, edgeSpool];
+  let shippedAt: number | null = null;
   const shipping = serial(async () => {
+    const begunAt = clock.wall();
     await drain(openedShipper, (batch) => evidence.ingest(batch));
     // What these emitters wrote before this start is all there now: what it left open ended with their process.
     for (const { name, epoch } of untold) await evidence.ingest({ emitter: name, epoch, records: [] });
     untold.length = 0;
+    shippedAt = begunAt;
   });
   const openedShipper = openShipper({ folder: spoolFolder });
 
@@ -452,12 +456,23 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     await Promise.all([serverSpool.sync(), edgeSpool.sync()]);
     await shipping();
   };
+  const standing = stack.use(
+    await StandingDesk.open({
+      ...{ record: evidence.status, engine, journal, clock, onFailure },
+      nodes: async () => {
+        const names = await engine.read((state) => [...state.nodes.keys()]);
+        return names.map((name) => ({ name, isConnected: nodes.isConnected(name) }));
+      },
+      shippedAt: () => shippedAt,
+    }),
+  );
   let bootMs = 0;
   const server = new Server({
     engine,
     journal,
     catalog,
     evidence,
+    standing,
     resolver,
     sessions,
     visitKey,

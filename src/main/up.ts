@@ -79,7 +79,7 @@ async function tell(
       `  GPUs     ${gpus.join("; ")}`,
       // Until it runs nothing answers on the port.
       ...(config.edgeApart ? [`  edge     apart: start it with \`waybill edge --data ${config.data}\``] : []),
-      `  sandbox  ${status.isolation.says.replace(/^sandbox /, "")}`,
+      `  sandbox  ${(status.isolation?.says ?? "").replace(/^sandbox /, "")}`,
       saved
         ? "next: waybill deploy ./my-app --space admin/my-app"
         : `next: export WAYBILL_URL=${url} WAYBILL_TOKEN=${token}; waybill deploy ./my-app --space admin/my-app`,

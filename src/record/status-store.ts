@@ -7,6 +7,7 @@ export type StatusAsk =
   | { readonly what: "samples"; readonly codes: readonly string[]; readonly since: number }
   | { readonly what: "count-calls"; readonly counts: CallCounts }
   | { readonly what: "calls-through" }
+  | { readonly what: "begin-calls"; readonly through: number }
   | { readonly what: "states" }
   | { readonly what: "put-states"; readonly states: readonly BoundaryState[] };
 
@@ -51,6 +52,11 @@ export class StatusRecord {
     return (await this.#ask({ what: "calls-through" })) as number | null;
   }
 
+  /** Calls are counted after this record. */
+  async beginCalls(through: number): Promise<void> {
+    await this.#ask({ what: "begin-calls", through });
+  }
+
   async states(): Promise<readonly BoundaryState[]> {
     return (await this.#ask({ what: "states" })) as readonly BoundaryState[];
   }
@@ -76,6 +82,8 @@ export function answerStatus(store: EvidenceDatabase, ask: StatusAsk): unknown {
     }
     case "calls-through":
       return store.workCounts.callsThrough();
+    case "begin-calls":
+      return store.workCounts.beginCalls(ask.through);
     case "states":
       return store.prepare("SELECT boundary, state, since FROM boundary_states ORDER BY boundary").all();
     case "put-states":

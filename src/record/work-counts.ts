@@ -83,8 +83,12 @@ export class WorkCounts {
     if (known !== null && from !== known + 1) return known;
     for (const { at, call, code } of ends) this.#end({ work: call, kind: "call", code, count: 1, once: false }, at);
     for (const { at, ms } of waits) this.#wait({ boundary: "gpu", ms }, at);
-    this.#store.prepare("INSERT OR REPLACE INTO meta VALUES ('calls-through', ?)").run(to);
+    this.beginCalls(to);
     return to;
+  }
+
+  beginCalls(through: number): void {
+    this.#store.prepare("INSERT OR REPLACE INTO meta VALUES ('calls-through', ?)").run(through);
   }
 
   /** Up to which of the ledger's records calls are counted; null: none was ever. */

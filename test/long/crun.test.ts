@@ -77,7 +77,7 @@ describe("a node that makes its sandboxes with crun", { skip }, () => {
 
   test("says so, in its status", async () => {
     const { isolation } = await up.admin.status();
-    assert.equal(isolation.driver, "crun");
+    assert.equal(isolation?.driver, "crun");
     assert.match(isolation.says, /^sandbox crun: namespaces, seccomp/);
   });
 

@@ -4,10 +4,7 @@ import { passedSay } from "../../evidence/pool-route.ts";
 import type { AllowanceView, BudgetView } from "../../contract/allowances.ts";
 import type { BoardView, CallView, QueueView, QuotaView, QuoteView, TierView, WhoAmI } from "../../contract/api.ts";
 import type { PoolView } from "../../contract/pools.ts";
-import type { StatusView } from "../../contract/status.ts";
 import type { LogLine } from "../../contract/agent.ts";
-import { isOpen, probesSay } from "../../contract/isolation.ts";
-import { buildsSay } from "./builds.ts";
 import type { Paper } from "./paper.ts";
 import { dayTimeOf, lengthOf, secondsOf, timeOf, tone, wrap } from "./paper.ts";
 import { drawTable } from "./table.ts";
@@ -151,7 +148,7 @@ export function drawPool(paper: Paper, pool: PoolView): string {
   )}`;
 }
 
-function troubledSays({ troubled, drained, devices }: PoolView): string {
+export function troubledSays({ troubled, drained, devices }: PoolView): string {
   const trouble = troubled === 0 ? "" : `, ${troubled} of ${devices} cards in trouble`;
   return drained === 0 ? trouble : `${trouble}, ${drained} of ${devices} out of use`;
 }
@@ -232,56 +229,6 @@ export function drawBoard(paper: Paper, { slots }: BoardView): string {
     ],
     slots,
   );
-}
-
-export function drawStatus(paper: Paper, status: StatusView): string {
-  const pools = status.pools.map((pool, i): readonly [string, string] => {
-    const waits = pool.waiting > 0 ? `${pool.waiting} waiting` : "nobody waits";
-    return [
-      i === 0 ? "GPUs" : "",
-      `pool ${pool.name}: ${pool.leased} of ${pool.slots} slots leased${troubledSays(pool)}, ${waits}${pool.simulated ? " (simulated)" : ""}`,
-    ];
-  });
-  const probes = probesSay(status.isolation);
-  return `Waybill ${status.version} at ${status.url}\n${drawRows(paper, [
-    ["spaces", String(status.spaces)],
-    ["builds", buildsSay(status.builds)],
-    ...pools,
-    ...(status.strangers === 0
-      ? []
-      : [["", `processes of no app on their cards: ${status.strangers}; waybill node list names them`] as const]),
-    ["sandbox", status.isolation.says.replace(/^sandbox /, "")],
-    ...(probes === null
-      ? []
-      : [["probes", isOpen(status.isolation) ? tone(paper, "failed", probes) : probes] as const]),
-    ...tlsRows(paper, status.tls),
-    ...edgeRows(status.edge),
-    ["record", `journal at ${status.journalIndex}`],
-    ["booted in", lengthOf(status.bootMs)],
-  ])}`;
-}
-
-/** Which certificate ends first, and what could not be got. */
-function tlsRows(paper: Paper, tls: StatusView["tls"]): (readonly [string, string])[] {
-  if (tls === null) return [];
-  const { certificates, problems } = tls;
-  const first = certificates.toSorted((a, b) => a.notAfter.localeCompare(b.notAfter))[0];
-  const ends = first && `; the first to end, ${first.names[0] ?? ""} (${first.from}), on ${first.notAfter}`;
-  return [
-    ["TLS", `${certificates.length} ${certificates.length === 1 ? "certificate" : "certificates"}${ends ?? ""}`],
-    ...problems.map((says) => ["", tone(paper, "failed", says)] as const),
-  ];
-}
-
-/** How old the copies are by which an edge in processes of its own carries requests. */
-function edgeRows(workers: StatusView["edge"]): (readonly [string, string])[] {
-  if (!workers) return [];
-  if (workers.length === 0) return [["edge", "no worker: start `waybill edge` on the server's data folder"]];
-  return workers.map(({ name, pid, behind, heardMs }, i) => {
-    const heard = heardMs === null ? "has said nothing yet" : `heard of ${lengthOf(heardMs)} ago`;
-    const copy = behind === 0 ? "its copy is whole" : `its copy lacks ${behind} changes`;
-    return [i === 0 ? "edge" : "", `${name} (pid ${pid}): ${copy}, ${heard}`];
-  });
 }
 
 /** `from`: where the command line has its token. */
