@@ -85,7 +85,7 @@ async function platformFigures(sandboxed: boolean, report: Report, skipped: Skip
   const { up, ms } = await booted();
   boot.push(ms);
   await using _ = up;
-  const probed = async (): Promise<boolean> => (await up.admin.status()).isolation?.probes != null;
+  const probed = async (): Promise<boolean> => ((await up.admin.status()).isolation?.probes ?? null) !== null;
   if (sandboxed)
     await until("the probes were run", probed, probesWithinMs).catch(() =>
       skipped.push({ what: "idle after the probes", why: `they took more than ${probesWithinMs / 1_000} s` }),

@@ -126,37 +126,6 @@ describe("waybill", () => {
     assert.match(out, /\n +no certificate for c\.example\n/);
   });
 
-  test("status tells each boundary with its rates, and what is unknown as unknown", async () => {
-    const at = "2026-11-22T12:00:00.000Z";
-    const sums = (works: number, failedBy: object, waits: object | null) => ({
-      ...{ from: "2026-11-21T12:00:00.000Z", works, failedBy, codes: {}, waits },
-      failed: Object.values(failedBy as Record<string, number>).reduce((sum, n) => sum + n, 0),
-    });
-    const waits = { count: 9, p50Ms: 22_000, p95Ms: 41_000, p99Ms: 60_000 };
-    const told = { since: at, completeTo: at, behind: [], says: "" };
-    const gpu = sums(816, { visitor: 5, platform: 1, app: 0 }, waits);
-    const none = sums(0, {}, null);
-    api.routes.set("GET /api/status", {
-      ...{ version: "1", url, spaces: 0, journalIndex: 1, bootMs: 1, isolation: null, tls: null, strangers: 0 },
-      ...{ pools: [{ name: "main", waiting: 3, slots: 4, leased: 4 }], countedSince: "2026-11-01T00:00:00.000Z" },
-      builds: { queued: 0, building: 0, day: { ok: 0, failed: 0, failedBy: {}, dropped: 0 } },
-      boundaries: [
-        { boundary: "gpu", state: "slow", ...told, says: "it takes long", hour: gpu, day: gpu },
-        { boundary: "runtime", state: "unknown", ...told, says: "behind", behind: ["n2"], hour: none, day: none },
-      ],
-    });
-    const { code, out } = await waybill(["status"]);
-    assert.equal(code, 0);
-    const lines = out.replaceAll(/ +/g, " ").split("\n");
-    assert.equal(lines[1], "BOUNDARY STATE NOW 24 H");
-    assert.equal(lines[2], "gpu slow 3 waiting, ~22 s 810 ok, 6 failed (visitor 5, platform 1)");
-    assert.equal(lines[3], "runtime unknown - 0 ok");
-    assert.match(lines[4] ?? "", /^gpu since .*12:00:00.*: it takes long$/);
-    assert.match(lines[5] ?? "", /^runtime since .*: behind \(n2\)$/);
-    assert.doesNotMatch(out, /counted since/, "a whole day is counted");
-    assert.doesNotMatch(out, /sandbox/, "strangers are not told");
-  });
-
   test("builds lists a Space's, and acts on one: a number below 0 is a number", async () => {
     const build = { id: "b_1", space: "alice/demo", stage: "queued", code: null, says: "1st of 1" };
     api.routes.set("PATCH /api/builds/b_1", build);

@@ -191,7 +191,7 @@ describe("apps in a sandbox", { skip }, () => {
   test("what an app can do is tried in the background, once for the node, and everybody is told", async () => {
     const measured = async () => {
       const { isolation } = await up.admin.status();
-      return isolation?.probes != null && isolation;
+      return (isolation?.probes ?? null) !== null && isolation;
     };
     const isolation = await until("the probes have been run", measured, 300_000).catch((error: unknown) => {
       throw new Error(up.log.slice(-10).join("\n"), { cause: error });

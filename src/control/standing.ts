@@ -158,8 +158,8 @@ export class StandingDesk implements AsyncDisposable {
 }
 
 /** For strangers: without the names of what is behind. */
-export function unnamed({ boundaries: all, evidence: _, ...rest }: Standing): Omit<Standing, "evidence"> {
-  return { ...rest, boundaries: all.map((one) => ({ ...one, behind: [] })) };
+export function unnamed({ countedSince, boundaries: all }: Standing): Omit<Standing, "evidence"> {
+  return { countedSince, boundaries: all.map((one) => ({ ...one, behind: [] })) };
 }
 
 function toldTo(at: number | null, now: number): string | null {
