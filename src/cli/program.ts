@@ -76,6 +76,7 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   login: () => import("./commands/login.ts"),
   logout: () => import("./commands/logout.ts"),
   whoami: () => import("./commands/whoami.ts"),
+  completion: () => import("./commands/completion.ts"),
   version: () => import("./commands/version.ts"),
 };
 
