@@ -104,7 +104,10 @@ export async function openSides(folder: string, disk: string): Promise<Sides> {
 /** Processes of `edge-roles.ts`; whoever opens them ends the children. */
 export function roles(folder: string, disk: string, children: ChildProcess[]) {
   const appSocket = join(folder, "in.sock");
-  const start = async (role: string, socket = appSocket): Promise<{ child: ChildProcess; port: number }> => {
+  const start = async (
+    role: string,
+    socket = appSocket,
+  ): Promise<{ child: ChildProcess; port: number; spool: string }> => {
     const spool = join(disk, `${role}-${children.length}`);
     mkdirSync(spool);
     const child = fork(join(import.meta.dirname, "edge-roles.ts"), [role, socket, spool], {
@@ -113,7 +116,7 @@ export function roles(folder: string, disk: string, children: ChildProcess[]) {
     });
     children.push(child);
     const { port = 0 } = await answer(child, role);
-    return { child, port };
+    return { child, port, spool };
   };
   const node = async (name: string, role: string): Promise<Side> => {
     const { child, port } = await start(role);

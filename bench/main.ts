@@ -31,6 +31,10 @@ const benches: Readonly<
     says: "repositories: large files and many by the Hub's own client, beside nginx and plain git; --quick: smaller ones",
     load: () => import("./hub.ts"),
   },
+  explain: {
+    says: "evidence: taken in beside what an edge makes, explain on a full store, a flood; --full: ten million records",
+    load: () => import("./explain.ts"),
+  },
   edge: { says: "the edge beside the proxies that are installed", load: () => import("./edge.ts") },
 };
 

@@ -692,7 +692,7 @@ describe("EvidenceStore", () => {
     const before = readFileSync(join(at, "evidence.db"));
     await assert.rejects(openEvidenceStore({ path: join(at, "evidence.db"), clock, random }), {
       code: "evidence-format-unknown",
-      message: /schema 99, and this version of Waybill knows 3\. Start the version that wrote it/,
+      message: /schema 99, and this version of Waybill knows \d+\. Start the version that wrote it/,
     });
     assert.deepEqual(readFileSync(join(at, "evidence.db")), before, "it is left as it was");
   });

@@ -3,7 +3,7 @@ import { startsKept } from "../contract/starts.ts";
 import type { StartTimes } from "../contract/starts.ts";
 import { expand } from "../evidence/expand.ts";
 import { emittersOf, isEmitterOf } from "../evidence/entry.ts";
-import type { Entry, EpochState, Gap, Packed, Watermark } from "../evidence/entry.ts";
+import type { Entry, EpochState, Gap, Watermark } from "../evidence/entry.ts";
 import type { CountedRow, EvidenceDatabase } from "./evidence-database.ts";
 import { missing } from "./spans.ts";
 
@@ -25,6 +25,8 @@ export interface WorkEvidence {
 /** A work's entries are bounded: a build of many steps stays far below. */
 const entriesMax = 2_000;
 const gapsMax = 100;
+/** A work is packed once, or twice where a request's functions end after it. */
+const packedMax = 10;
 /** Starts of one build that are looked through for the newest: a Space that sleeps often has thousands. */
 const startsReadMax = 200;
 /** Answers about one channel: the last ones cover the earlier. */
@@ -36,8 +38,8 @@ export function readWork(store: EvidenceDatabase, work: string): WorkEvidence {
       .prepare(`SELECT body FROM entries WHERE work = ? ORDER BY at, emitter, epoch, seq LIMIT ${entriesMax}`)
       .all(work),
   );
-  const packed = bodies<Packed>(store.prepare("SELECT body FROM packed WHERE work = ? LIMIT 10").all(work));
-  const entries = [...told, ...packed.flatMap(expand)];
+  const packed = store.packedRows.ofWork(work, packedMax);
+  const entries = [...told, ...packed.flatMap((found) => expand(found.packed))];
   const takers = takersOf(entries);
   const epochs = epochsOf(store, entries, takers);
   return {

@@ -1,6 +1,20 @@
 /** The tables of the evidence store, its own SQLite file: nothing of the ledger's is in it, and it may be lost without losing money. */
 
-export const evidenceSchemaVersion = 3;
+export const evidenceSchemaVersion = 4;
+
+/**
+ * The index by work is in parts of 2^16 numbers: works' ids are random, and a part, unlike the whole, stays in memory while it grows.
+ * Who looks for a work looks into each part.
+ */
+export const workPart = 16;
+
+const namesTable = `
+-- What many records name: Spaces, emitters with their epochs, shapes.
+CREATE TABLE IF NOT EXISTS names (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);`;
+const packedTable = `
+CREATE TABLE IF NOT EXISTS packed (
+  n INTEGER PRIMARY KEY, source INTEGER NOT NULL, seq INTEGER NOT NULL, shape INTEGER, space INTEGER NOT NULL,
+  at INTEGER NOT NULL, request INTEGER NOT NULL, failed INTEGER NOT NULL, work TEXT NOT NULL, body TEXT NOT NULL);`;
 
 /** From the schema of that number to the next: what the tables of {@link evidenceSchema} cannot add by themselves. */
 export const evidenceMigrations: Readonly<Record<number, string>> = {
@@ -21,6 +35,25 @@ INSERT INTO request_logs SELECT space, sum(failed = 0), sum(failed), 0
         UNION ALL SELECT space, 1 FROM told_requests WHERE outcome IS NOT NULL AND space IS NOT NULL) GROUP BY space;`,
   // Works are counted from here on: the tables of counts begin empty.
   2: "",
+  // Records of the first version have no number, and get one below those that have.
+  3: `
+ALTER TABLE packed RENAME TO packed_3;
+DROP INDEX packed_by_work;
+DROP INDEX IF EXISTS packed_of_space;
+DROP INDEX IF EXISTS packed_in_order;
+DROP INDEX IF EXISTS packed_by_age;
+${namesTable}
+${packedTable}
+INSERT OR IGNORE INTO names (text) SELECT DISTINCT space FROM packed_3;
+INSERT OR IGNORE INTO names (text) SELECT DISTINCT emitter || '/' || epoch FROM packed_3;
+INSERT INTO packed SELECT old.n, source.id, old.seq, NULL, space.id, old.at, old.kind = 'request', old.failed, old.work, old.body
+  FROM packed_3 old CROSS JOIN names source ON source.text = old.emitter || '/' || old.epoch CROSS JOIN names space ON space.text = old.space
+  WHERE old.n > 0;
+INSERT INTO packed SELECT -place, source.id, old.seq, NULL, space.id, old.at, old.kind = 'request', old.failed, old.work, old.body
+  FROM (SELECT emitter, epoch, seq, row_number() OVER (ORDER BY at DESC) AS place FROM packed_3 WHERE n = 0)
+  JOIN packed_3 old USING (emitter, epoch, seq)
+  CROSS JOIN names source ON source.text = old.emitter || '/' || old.epoch CROSS JOIN names space ON space.text = old.space;
+DROP TABLE packed_3;`,
 };
 
 export const evidenceSchema = `
@@ -31,14 +64,11 @@ CREATE TABLE IF NOT EXISTS entries (
 CREATE INDEX IF NOT EXISTS entries_by_work ON entries (work);
 CREATE INDEX IF NOT EXISTS entries_by_time ON entries (at);
 
-CREATE TABLE IF NOT EXISTS packed (
-  emitter TEXT NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL,
-  work TEXT NOT NULL, kind TEXT NOT NULL, space TEXT NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL,
-  n INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0,
-  PRIMARY KEY (emitter, epoch, seq)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS packed_by_work ON packed (work);
+${namesTable}
+${packedTable}
+CREATE INDEX IF NOT EXISTS packed_by_work ON packed (n >> ${workPart}, work);
 CREATE INDEX IF NOT EXISTS packed_of_space ON packed (space, at, failed);
-CREATE INDEX IF NOT EXISTS packed_in_order ON packed (space, n) WHERE kind = 'request';
+CREATE INDEX IF NOT EXISTS packed_in_order ON packed (space, n) WHERE request = 1;
 CREATE INDEX IF NOT EXISTS packed_by_age ON packed (failed, at);
 
 CREATE TABLE IF NOT EXISTS watermarks (

@@ -1,7 +1,7 @@
 /** The log of a Space's requests, read from the records themselves: newest first in pages, or on from a number as they come in. */
 import type { RequestFilter, RequestView } from "../contract/requests.ts";
-import type { Packed } from "../evidence/entry.ts";
 import type { EvidenceDatabase } from "./evidence-database.ts";
+import type { PackedFound } from "./packed-rows.ts";
 import { olderRequests } from "./request-counts.ts";
 import { isFailed, viewOfPacked, viewOfRow } from "./request-rows.ts";
 
@@ -89,10 +89,13 @@ function newestOf(
 ): readonly RequestView[] {
   const page = "space = ?1 AND at <= ?2 AND (at < ?2 OR work < ?3)";
   const order = "ORDER BY at DESC, work DESC LIMIT ?4";
-  const packed = store
-    .prepare(`SELECT n, body FROM packed WHERE kind = 'request' AND ${page} ${failed ? "AND failed = 1" : ""} ${order}`)
-    .all(space, at, id, size)
-    .map(viewOfBody);
+  const { packedRows } = store;
+  const packed = packedRows
+    .find(
+      `request = 1 AND ${page} ${failed ? "AND failed = 1" : ""} ${order}`,
+      ...[packedRows.spaceNumber(space), at, id, size],
+    )
+    .map(viewOfFound);
   const told = store
     .prepare(`SELECT * FROM told_requests WHERE ${page} AND n IS NOT NULL ${order}`)
     .all(space, at, id, size)
@@ -108,9 +111,9 @@ export function followRequests(store: EvidenceDatabase, query: FollowQuery): Req
   const { goneN } = store.requestLogs.of(space);
   const after = query.after ?? firstSince(store, space, filter.since);
   const rest = `space = ?1 AND n > ?2 ORDER BY n LIMIT ${batch + 1}`;
-  const packed = store.prepare(`SELECT n, body FROM packed WHERE kind = 'request' AND ${rest}`).all(space, after);
+  const packed = store.packedRows.find(`request = 1 AND ${rest}`, store.packedRows.spaceNumber(space), after);
   const told = store.prepare(`SELECT * FROM told_requests WHERE ${rest}`).all(space, after);
-  const found = withoutTwice(told.map(viewOfRow), packed.map(viewOfBody)).sort((a, b) => a.n - b.n);
+  const found = withoutTwice(told.map(viewOfRow), packed.map(viewOfFound)).sort((a, b) => a.n - b.n);
   const looked = found.slice(0, batch);
   const items = looked.filter((view) => isWanted(view, filter)).slice(0, limit);
   const isCut = items.length === limit && items.at(-1) !== looked.at(-1);
@@ -128,11 +131,11 @@ function firstSince(store: EvidenceDatabase, space: string, since: string | unde
   if (since === undefined) return store.index();
   const row = store
     .prepare(
-      `SELECT min(n) AS n FROM (SELECT n FROM packed WHERE kind = 'request' AND space = ?1 AND at >= ?2
+      `SELECT min(n) AS n FROM (SELECT n FROM packed WHERE request = 1 AND space = ?3 AND at >= ?2
          UNION ALL SELECT n FROM told_requests WHERE space = ?1 AND at >= ?2 AND n IS NOT NULL)`,
     )
-    .get(space, Date.parse(since));
-  return row === undefined || row["n"] === null ? store.index() : Number(row["n"]) - 1;
+    .get(space, Date.parse(since), store.packedRows.spaceNumber(space));
+  return row === undefined || row["n"] === null ? store.index() : Math.max(0, Number(row["n"]) - 1);
 }
 
 /** A Gradio request whose function ended later is packed, and told by entries. */
@@ -158,6 +161,6 @@ function textOf({ path, query, account, code, id }: RequestView): string {
   return `${path}?${query ?? ""} ${account} ${code ?? ""} ${id}`.toLowerCase();
 }
 
-function viewOfBody(row: Record<string, unknown>): RequestView {
-  return viewOfPacked(JSON.parse(String(row["body"])) as Packed, Number(row["n"]));
+function viewOfFound({ n, packed }: PackedFound): RequestView {
+  return viewOfPacked(packed, n);
 }

@@ -2,7 +2,6 @@
  * What goes out of the evidence store, by age and by count. Nothing goes without a number: of requests counts by minute and route stay,
  * and what those counts lose, like all other records, is in the totals of `dropped`.
  */
-import type { Packed } from "../evidence/entry.ts";
 import type { EvidenceDatabase } from "./evidence-database.ts";
 import { addToCounts, forgetCounts } from "./request-counts.ts";
 import type { Counted } from "./request-counts.ts";
@@ -51,13 +50,15 @@ function overRows(store: EvidenceDatabase, { now, packedMaxRows, failedMaxRows }
     const over = Math.min(failed - failedMaxRows, retainBatch);
     const told = dropTold(store, now, "space = ? AND n IS NOT NULL", [space], over);
     dropped += told;
-    if (told < over) dropped += dropPacked(store, now, "space = ? AND failed = 1", [space], over - told);
+    const number = store.packedRows.spaceNumber(space);
+    if (told < over) dropped += dropPacked(store, now, "space = ? AND failed = 1", [number], over - told);
   }
   const all = logs.reduce((sum, { records }) => sum + records, 0);
   const [largest] = logs.sort((a, b) => b.records - a.records);
   if (largest === undefined || all <= packedMaxRows) return dropped;
   const over = Math.min(all - packedMaxRows, retainBatch);
-  return dropped + dropPacked(store, now, "space = ? AND failed = 0", [largest.space], over);
+  const number = store.packedRows.spaceNumber(largest.space);
+  return dropped + dropPacked(store, now, "space = ? AND failed = 0", [number], over);
 }
 
 /** The oldest of those that `which` names, with `values` in its places: the store keeps one statement for each text. */
@@ -70,19 +71,20 @@ function dropPacked(
 ): number {
   const rows = store
     .prepare(
-      `SELECT emitter, epoch, seq, kind, space, at, n, failed, body FROM packed WHERE ${which} ORDER BY at LIMIT ?`,
+      `SELECT n, source, seq, shape, space, at, request, failed, work, body FROM packed WHERE ${which} ORDER BY at LIMIT ?`,
     )
     .all(...values, count);
-  const remove = store.prepare("DELETE FROM packed WHERE emitter = ? AND epoch = ? AND seq = ?");
+  const remove = store.prepare("DELETE FROM packed WHERE n = ?");
   const requests: Counted[] = [];
   const tally = new Tally();
   for (const row of rows) {
-    const [space, n, failed] = [String(row["space"]), Number(row["n"]), Number(row["failed"])];
-    remove.run(String(row["emitter"]), Number(row["epoch"]), Number(row["seq"]));
+    const failed = Number(row["failed"]);
+    const space = store.packedRows.nameOf(Number(row["space"]));
+    const found = store.packedRows.foundIn(row);
+    remove.run(Number(row["n"]));
     tally.add("packed", Number(row["at"]), space);
-    store.requestLogs.went(space, { records: 1 - failed, failed, n });
-    if (row["kind"] !== "request" || space === "") continue;
-    requests.push({ space, view: viewOfPacked(JSON.parse(String(row["body"])) as Packed, n) });
+    store.requestLogs.went(space, { records: 1 - failed, failed, n: found.n });
+    if (row["request"] === 1 && space !== "") requests.push({ space, view: viewOfPacked(found.packed, found.n) });
   }
   addToCounts(store, requests);
   tally.write(store, now);

@@ -137,17 +137,22 @@ export class Shipper {
 export type Ingest = (batch: EvidenceBatch) => Promise<Acknowledgement>;
 
 /**
- * Sends everything that a shipper has now and forgets what is acknowledged. Resolves with the number of records; where `ingest`
- * rejects, so does this, and the next call begins again with all that is not acknowledged.
+ * Sends everything that a shipper has now and forgets what is acknowledged: the next batch is read while one is stored. Resolves with the
+ * number of records; where `ingest` rejects, so does this, and the next call begins again with all that is not acknowledged.
  */
 export async function drain(shipper: Shipper, ingest: Ingest): Promise<number> {
   let sent = 0;
+  let before: Promise<Acknowledgement> | undefined;
   try {
-    for (let batch = shipper.next(); batch !== null; batch = shipper.next()) {
-      shipper.acknowledge(await ingest(batch));
+    for (;;) {
+      const batch = shipper.next();
+      const stored = batch === null ? undefined : ingest(batch);
+      stored?.catch(() => undefined); // heard of in its turn, or the one before it has failed
+      if (before) shipper.acknowledge(await before);
+      if (batch === null) return sent;
+      before = stored;
       sent += batch.records.length;
     }
-    return sent;
   } catch (error) {
     shipper.rewind();
     throw error;
