@@ -47,6 +47,7 @@ import type { Builds } from "./builds.ts";
 import type { Calls } from "./calls.ts";
 import { spaceOwner } from "../contract/space.ts";
 import type { Commits } from "./commits.ts";
+import type { ConsoleFiles } from "./console-files.ts";
 import { DeviceSignIn } from "./device-sign-in.ts";
 import type { Engine } from "./engine.ts";
 import type { Domains } from "./domains.ts";
@@ -131,6 +132,8 @@ export interface ServerParts {
     readonly console: () => string;
     readonly tls: () => Promise<TlsStatus | null>;
   };
+  /** The console for browsers; undefined where it was not built, and its plain pages are all. */
+  readonly consoleFiles?: ConsoleFiles | undefined;
   /** Where people may sign in; none where it is not said. */
   readonly providers?: readonly ProviderSettings[];
   /** Undefined where a test counts nothing. */
@@ -240,6 +243,10 @@ export class Server {
   async mayReadFiles(account: string, repo: HubRepo): Promise<boolean> {
     if (!(await this.mayKnow(account, repo))) return false;
     return repo.gated === "no" || this.gates.has(repo, account) || this.mayAccount(account, "write", repo);
+  }
+
+  get consoleFiles(): ConsoleFiles | undefined {
+    return this.#parts.consoleFiles;
   }
 
   /** How apps are closed off, as the node measured it. */

@@ -65,6 +65,7 @@ import type { EdgeDesk } from "./edge-desk.ts";
 import { makeBackup } from "./backup.ts";
 import { openAppSignIn } from "./app-sign-in.ts";
 import { adminAccount, bootToken } from "./boot-token.ts";
+import { readConsole } from "./console-files.ts";
 import { domainResolver } from "./dns.ts";
 import { openEdgeTls, type EdgeTls } from "./edge-tls.ts";
 import { folderIdOf, serveLink, type LinkDoor } from "./links.ts";
@@ -476,6 +477,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     resolver,
     sessions,
     visitKey,
+    consoleFiles: readConsole(log),
     providers: config.providers,
     receiptKey,
     replicas,
