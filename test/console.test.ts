@@ -62,10 +62,9 @@ describe("the console", chromiumNeeds, () => {
 
   async function violations(page: Page): Promise<readonly string[]> {
     await page.evaluate(axe.source);
-    const found = (await page.evaluate(
+    return page.evaluate<readonly string[]>(
       `axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }).then(({ violations }) => violations.map(({ id, nodes }) => id + " " + nodes[0].html))`,
-    )) as readonly string[];
-    return found;
+    );
   }
 
   /** Each screen, and a text that is there once it has all that it shows. */
@@ -87,7 +86,7 @@ describe("the console", chromiumNeeds, () => {
           await page.goto(up.url + path);
           await page.locator("main").getByText(shows).first().waitFor();
           assert.deepEqual(await violations(page), [], `${path} at ${width} px`);
-          const over = (await page.evaluate("document.documentElement.scrollWidth - innerWidth")) as number;
+          const over = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
           assert.ok(over <= 0, `${path} is ${over} px wider than ${width} px`);
         }
       }

@@ -15,7 +15,7 @@ export function SiteMap(): ReactNode {
       <Route path="/">
         <Home />
       </Route>
-      <Route path="/w/*">{({ "*": id = "" }) => <WorkPage key={id} id={id} />}</Route>
+      <Route path="/w/*">{({ "*": id }) => <WorkPage key={id} id={id} />}</Route>
       <Route path="/spaces/:owner/:name">
         {({ owner, name }) => <SpacePage key={`${owner}/${name}`} owner={owner} name={name} />}
       </Route>
