@@ -147,6 +147,30 @@ describe("a platform that runs", () => {
     for (const [what, ask] of refused) await assert.rejects(ask, problem(403, "forbidden"), what);
   });
 
+  test("a span of time has the call that was refused in it, for its Space's owner and for who made it, and for nobody else", async () => {
+    const from = new Date(Date.now() - 60_000).toISOString();
+    const { call } = await visit(`${app.url}/gpu/hold?seconds=1&declare=7200`, alice);
+    const span = await until("its story has come in", async () => {
+      const told = await alice.client.explainSpan({ from, space: app.space });
+      return told.groups.some(({ failures }) => failures.some(({ examples }) => examples.includes(call))) && told;
+    });
+    const failure = span.groups.flatMap(({ failures }) => failures).find(({ examples }) => examples.includes(call));
+    assert.deepEqual([failure?.code, failure?.certainty], ["gpu/duration-not-allowed", { proved: failure?.count }]);
+    assert.ok(
+      span.changes.some(
+        ({ subject, items }) => subject === app.space && items.some(({ id }) => id?.startsWith("rel_")),
+      ),
+    );
+    assert.equal((await bob.client.explainSpan({ from })).count, 0);
+    await assert.rejects(bob.client.explainSpan({ from, space: app.space }), problem(403, "forbidden"));
+    const all = await up.admin.explainSpan({ from });
+    assert.ok(
+      all.emitters.some(({ emitter }) => emitter.startsWith("agent-")),
+      JSON.stringify(all.emitters),
+    );
+    assert.ok(all.changes.some(({ subject }) => subject === "the server"));
+  });
+
   test("without a token the API asks for one", async () => {
     for (const path of ["/api/calls", "/api/quota", `/api/spaces/${app.space}/requests`, "/api/whoami-v2"]) {
       const response = await fetch(up.url + path);

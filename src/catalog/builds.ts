@@ -291,6 +291,24 @@ export class Releases {
     return pageOf(rows, limit, ({ createdAt, id }) => ({ order: createdAt, id }), releaseOf);
   }
 
+  /** Of all Spaces or of one, published in `[from, to)`, oldest first. */
+  async between(
+    { from, to, space }: { readonly from: Instant; readonly to: Instant; readonly space: string | undefined },
+    limit: number,
+  ): Promise<readonly ReleaseRow[]> {
+    const rows = await this.#db
+      .selectFrom("releases")
+      .selectAll()
+      .where("createdAt", ">=", from)
+      .where("createdAt", "<", to)
+      .$if(space !== undefined, (query) => query.where("space", "=", space!))
+      .orderBy("createdAt")
+      .orderBy("id")
+      .limit(limit)
+      .execute();
+    return rows.map(releaseOf);
+  }
+
   /** The one that was published before this one, of those that can run. */
   async before(space: string, { createdAt }: Pick<ReleaseRow, "createdAt">): Promise<ReleaseRow | undefined> {
     const row = await this.#db

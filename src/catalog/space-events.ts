@@ -59,6 +59,25 @@ export class SpaceEvents {
     await this.#sql.transaction([...[...added, led].map((query) => statement(query)), ...marks]);
   }
 
+  /** Of all Spaces or of one, in `[from, to)`, oldest first. */
+  async between(
+    { from, to, space }: { readonly from: Instant; readonly to: Instant; readonly space: string | undefined },
+    limit: number,
+  ): Promise<readonly (NumberedEvent & { readonly space: string })[]> {
+    const rows = await this.#db
+      .selectFrom("spaceEvents")
+      .selectAll()
+      .where("at", ">=", from)
+      .where("at", "<", to)
+      .$if(space !== undefined, (query) => query.where("space", "=", space!))
+      .orderBy("at")
+      .orderBy("space")
+      .orderBy("seq")
+      .limit(limit)
+      .execute();
+    return rows.map((row) => ({ ...eventOf(row), space: row.space }));
+  }
+
   /** Newest first; undefined where `before` is not a page token of ours. */
   async list(
     space: string,

@@ -58,9 +58,11 @@ import type { RequestCount, RequestFilter, RequestLine, RequestPage } from "../c
 import type { StatusView } from "../contract/status.ts";
 import type { DrainRequest, NodesView } from "../contract/nodes.ts";
 import type { LogLine } from "../contract/agent.ts";
+import type { SpanExplanation } from "../evidence/span.ts";
 import type { Explanation } from "../evidence/verdict.ts";
 import type { Asking, BudgetChange, Cards, Drainable, LogOptions, PoolChange, Routable, TierChange } from "./asked.ts";
 import { ApiError, WaitOver } from "./errors.ts";
+import { accessPath, cardsPath, drainPath, pathOf, routePath } from "./paths.ts";
 import { followRequests, queryOfFilter } from "./requests.ts";
 import type { FollowRequests } from "./requests.ts";
 import { readJsonLines } from "./json-lines.ts";
@@ -648,6 +650,14 @@ export class WaybillClient {
     return await this.#http.get(`/api/explain/${pathOf(id)}`, {}, asking);
   }
 
+  /** What happened in `[from, to)`, RFC 3339; of one Space where that is named. `to`: now. */
+  async explainSpan(
+    asked: { readonly from: string; readonly to?: string; readonly space?: string; readonly page?: string },
+    asking: Asking = {},
+  ): Promise<SpanExplanation> {
+    return await this.#http.get(`/api/explain${queryOf(asked)}`, {}, asking);
+  }
+
   /** By the receipt's id or its call's. */
   async receipt(id: string, asking: Asking = {}): Promise<SignedReceipt> {
     return await this.#http.get(`/api/receipts/${encodeURIComponent(id)}`, {}, asking);
@@ -669,31 +679,9 @@ export class WaybillClient {
   }
 }
 
-function accessPath(repository: string): string {
-  return `/api/${pathOf(repository)}/user-access-request`;
-}
-
 function backupStalls({ folder, step, bytes }: BackupJobView): WaitOver {
   return new WaitOver(
     `The backup in ${folder} has not moved for ${backupStallsAfterMs / 60_000} minutes, at ${step}, after ${bytes} bytes.`,
     { next: "Look at the disks of the server's machine; it is whole when backup.json is in it." },
   );
-}
-
-function drainPath(of: Drainable): string {
-  return "pool" in of ? `/api/pools/${encodeURIComponent(of.pool)}/drain` : cardsPath(of, "drain");
-}
-
-function cardsPath({ node, card }: Cards, what: "drain" | "pool"): string {
-  return `/api/nodes/${encodeURIComponent(node)}${card === undefined ? "" : `/cards/${card}`}/${what}`;
-}
-
-function routePath(of: Routable): string {
-  const whose = "space" in of ? `spaces/${pathOf(of.space)}` : `accounts/${encodeURIComponent(of.account)}`;
-  return `/api/${whose}/pools`;
-}
-
-/** Encodes each part, so that `owner/name` stays two of them. */
-function pathOf(id: string): string {
-  return id.split("/").map(encodeURIComponent).join("/");
 }

@@ -80,11 +80,11 @@
  *   POST   /api/nodes/NAME/check                    → { node }, 202                                   (admin)
  *   PUT    /api/{pools/NAME,nodes/NAME,nodes/NAME/cards/INDEX}/drain DrainRequest, DELETE → NodesView     (admin)
  *   GET    /api/explain/ID  (any id, OWNER/NAME[@COMMIT|#NUMBER], a node, EMITTER/EPOCH/NUMBER) → Explanation of evidence/verdict.ts
- *   GET    /api/works/ID                            → WorkTold of evidence/verdict.ts: the verdict to whoever has the id
+ *   GET    /api/explain?from=&to=&space=&page=&limit= → SpanExplanation of evidence/span.ts        (operators: all; others: their own)
  *   GET    /api/receipts/ID (r_… or c_…)            → SignedReceipt
  *   GET    /api/keys                                → { keys: JWK[] }
  *   GET    /api/keys/visitors, POST …/rotate { dropFormer? } → VisitorKeysView                         (admin)
- *   GET    /, /w/ID and all else of the console     → pages for people; plain ones where HTML is not preferred, and with ?plain
+ *   GET    /  and  /w/ID                            → pages for people
  */
 
 import type { OrganisationOf, WhoAmIAuth, TokenView } from "./identity.ts";

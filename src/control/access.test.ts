@@ -53,6 +53,8 @@ const needs: Readonly<Record<string, Need>> = {
   "GET /api/receipts/:id": "open",
   "GET /api/explain/:id": "open",
   "GET /api/explain/:owner/:name": "write",
+  "GET /api/explain/:name{.+/.+/.+}": "open",
+  "GET /api/explain": "account",
   "GET /api/whoami-v2": "account",
   "GET /api/audit": "account",
   "GET /api/calls": "account",

@@ -431,6 +431,7 @@ export class ControlWorld implements AsyncDisposable {
       readWork: async (id: string) => ({ ...nothing, entries: this.#entriesOf(id) }),
       workOf: async ({ emitter, seq }: Pick<Entry, "emitter" | "seq">) =>
         emitter === "server" ? (this.drafts[seq - 1]?.work ?? null) : null,
+      readSpan: async () => this.#span(),
       readCounted: async () => null,
       index: () => 0,
     };
@@ -487,6 +488,20 @@ export class ControlWorld implements AsyncDisposable {
       at,
     }));
     return all.filter(({ work }) => work === id);
+  }
+
+  /** All that the server's own entries tell of works that failed. */
+  #span() {
+    const at = this.clock.wall();
+    const failed = this.drafts.filter(({ mark }) => mark === "refused" || mark === "failed");
+    const text = (value: unknown): string | null => (typeof value === "string" ? value : null);
+    const works = failed.map(({ work, facts }) => ({
+      ...{ work, code: text(facts["code"]), space: text(facts["space"]), account: text(facts["account"]) },
+      ...{ first: at, last: at },
+    }));
+    const emitters = [{ emitter: "server", epoch: 1, state: "open", lastSeq: this.drafts.length, lastAt: iso(at) }];
+    const none = { well: [], isWellCut: false, rolledUp: [], counted: [], gaps: [], readTo: null };
+    return { ...none, works, emitters, droppedThrough: null, index: this.drafts.length };
   }
 
   /** A node that has said hello and was heard. */

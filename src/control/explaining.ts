@@ -32,6 +32,8 @@ export interface Explained extends Concerned {
 export interface Concerned {
   readonly owner: string | null;
   readonly account: string | null;
+  /** `owner/name`; null where it is no Space's. */
+  readonly space: string | null;
 }
 
 export interface ExplainingParts {
@@ -219,8 +221,10 @@ export class Explaining {
     const call = kind === "call" ? await this.#parts.call(id) : await this.#callOf(id, kind, entries.length);
     const space = call?.space ?? build?.space ?? fact("space");
     // `models/alice/tiny`: of a transfer.
-    const owner = space?.split("/")[0] ?? fact("repository")?.split("/")[1] ?? null;
-    return { owner, account: call?.account ?? build?.account ?? fact("account") };
+    const repository = fact("repository");
+    const owner = space?.split("/")[0] ?? repository?.split("/")[1] ?? null;
+    const ofSpace = space ?? /^spaces\/(.+)$/.exec(repository ?? "")?.[1] ?? null;
+    return { owner, account: call?.account ?? build?.account ?? fact("account"), space: ofSpace };
   }
 
   /** One that names a request of which nothing else is recorded. */
@@ -245,14 +249,20 @@ export class Explaining {
       actor.account ?? (actor.kind === "app" || actor.kind === "platform" ? `the ${actor.kind}` : `its ${actor.kind}`);
     const told = { id, state, since, says: reason.says, code: reason.code, by, ends, deadline, events };
     const explanation = explainSpace({ ...told, build, replica, read: this.#readNow() });
-    return { explanation, beside: new Map(), owner: view.owner, account: view.owner };
+    return { explanation, beside: new Map(), owner: view.owner, account: view.owner, space: id };
   }
 
   /** Refusals that strangers can cause are counted, and say so. */
   async #counted(id: string): Promise<Explained | undefined> {
     const row = await this.#parts.evidence.readCounted(id);
     return row
-      ? { explanation: explainCounted(row, this.#readNow()), beside: new Map(), owner: null, account: anyone }
+      ? {
+          explanation: explainCounted(row, this.#readNow()),
+          beside: new Map(),
+          owner: null,
+          account: anyone,
+          space: null,
+        }
       : undefined;
   }
 
@@ -312,7 +322,7 @@ const schedulerIds = "journal";
 
 /** It is told with nothing beside it that concerns others. */
 function alone(subject: Subject | undefined): Explained | undefined {
-  return subject && { ...subject, beside: new Map() };
+  return subject && { ...subject, space: null, beside: new Map() };
 }
 
 function as(asked: string, explained: Explained | undefined): Explained | undefined {

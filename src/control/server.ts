@@ -47,7 +47,6 @@ import type { Builds } from "./builds.ts";
 import type { Calls } from "./calls.ts";
 import { spaceOwner } from "../contract/space.ts";
 import type { Commits } from "./commits.ts";
-import type { ConsoleFiles } from "./console-files.ts";
 import { DeviceSignIn } from "./device-sign-in.ts";
 import type { Engine } from "./engine.ts";
 import type { Domains } from "./domains.ts";
@@ -56,6 +55,9 @@ import type { ProviderSettings } from "../identity/provider-settings.ts";
 import type { Environments } from "./environments.ts";
 import { Explaining } from "./explaining.ts";
 import type { Explained, Unknown } from "./explaining.ts";
+import { Spans } from "./spans.ts";
+import type { SpanAsked } from "./spans.ts";
+import type { SpanExplanation } from "../evidence/span.ts";
 import type { Hardware } from "./hardware.ts";
 import type { NodeTokens } from "./node-tokens.ts";
 import type { Nodes } from "./nodes.ts";
@@ -132,8 +134,6 @@ export interface ServerParts {
     readonly console: () => string;
     readonly tls: () => Promise<TlsStatus | null>;
   };
-  /** The console for browsers; undefined where it was not built, and its plain pages are all. */
-  readonly consoleFiles?: ConsoleFiles | undefined;
   /** Where people may sign in; none where it is not said. */
   readonly providers?: readonly ProviderSettings[];
   /** Undefined where a test counts nothing. */
@@ -183,6 +183,7 @@ export class Server {
   readonly handOvers: HandOvers;
   readonly #parts: ServerParts;
   readonly #explaining: Explaining;
+  readonly #spans: Spans;
   readonly calls: CallList;
   readonly backups: Backups;
   readonly xet: XetService | undefined;
@@ -222,6 +223,7 @@ export class Server {
     this.signIn = new SignIn(parts);
     this.providers = new Providers({ ...parts, settings: parts.providers ?? [] });
     this.#explaining = new Explaining({ ...parts, call: (id) => this.calls.get(id) });
+    this.#spans = new Spans({ ...parts, explain: (id) => this.#explaining.explain(id) });
   }
 
   onFailure(what: string, error: unknown): void {
@@ -243,10 +245,6 @@ export class Server {
   async mayReadFiles(account: string, repo: HubRepo): Promise<boolean> {
     if (!(await this.mayKnow(account, repo))) return false;
     return repo.gated === "no" || this.gates.has(repo, account) || this.mayAccount(account, "write", repo);
-  }
-
-  get consoleFiles(): ConsoleFiles | undefined {
-    return this.#parts.consoleFiles;
   }
 
   /** How apps are closed off, as the node measured it. */
@@ -580,6 +578,12 @@ export class Server {
     const made = this.effects.made?.work;
     const row = typeof made === "string" ? await this.catalog.builds.get(made) : undefined;
     return row && { ok: true, commit: row.commit, build: row.id, noBuild: null };
+  }
+
+  /** What happened in a span of time, as far as it concerns whoever asks. */
+  async explainSpan(asked: SpanAsked): Promise<SpanExplanation> {
+    await Promise.all([this.#parts.flushEvidence(), this.calls.caughtUp()]);
+    return this.#spans.tell(asked);
   }
 
   /** What is said of an id that nothing here has. */

@@ -54,16 +54,13 @@ export function readWork(store: EvidenceDatabase, work: string): WorkEvidence {
   };
 }
 
-/** The work of the record with this number; null where none is stored under it. */
+/** The work of the entry with this number; null where none is stored under it, also where it is a packed record's: those are found by their work. */
 export function workOf(
   store: EvidenceDatabase,
   { emitter, epoch, seq }: { readonly emitter: string; readonly epoch: number; readonly seq: number },
 ): string | null {
   const row = store
-    .prepare(
-      `SELECT work FROM entries WHERE emitter = ?1 AND epoch = ?2 AND seq = ?3
-       UNION ALL SELECT work FROM packed WHERE emitter = ?1 AND epoch = ?2 AND seq = ?3`,
-    )
+    .prepare("SELECT work FROM entries WHERE emitter = ? AND epoch = ? AND seq = ?")
     .get(emitter, epoch, seq);
   return row ? String(row["work"]) : null;
 }
@@ -85,9 +82,12 @@ export function earlierStarts(store: EvidenceDatabase, builds: readonly string[]
 
 export function readCounted(store: EvidenceDatabase, id: string): CountedRow | null {
   const row = store.prepare("SELECT * FROM counted WHERE id = ?").get(id);
-  if (!row) return null;
+  return row ? countedOf(row) : null;
+}
+
+export function countedOf(row: Readonly<Record<string, unknown>>): CountedRow {
   return {
-    id,
+    id: String(row["id"]),
     code: String(row["code"]),
     host: String(row["host"]),
     block: String(row["block"]),
@@ -134,7 +134,7 @@ function epochsOf(
   return [...wanted.values()].flatMap(({ emitter, epoch }) => epochState(store, emitter, epoch));
 }
 
-function epochState(store: EvidenceDatabase, emitter: string, epoch: number): readonly EpochState[] {
+export function epochState(store: EvidenceDatabase, emitter: string, epoch: number): readonly EpochState[] {
   const row = store
     .prepare(
       "SELECT last_seq, closed, EXISTS (SELECT 1 FROM epochs later WHERE later.emitter = ?1 AND later.epoch > ?2) AS later FROM epochs WHERE emitter = ?1 AND epoch = ?2",
@@ -192,7 +192,7 @@ function linksOf(store: EvidenceDatabase, work: string): readonly string[] {
   return rows.map((row) => String(row["other"]));
 }
 
-function droppedThrough(store: EvidenceDatabase): string | null {
+export function droppedThrough(store: EvidenceDatabase): string | null {
   const through = store.prepare("SELECT max(day) AS day FROM dropped WHERE what IN ('entries', 'packed')").get()?.[
     "day"
   ];

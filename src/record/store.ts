@@ -12,6 +12,7 @@ import type { Refused } from "./counters.ts";
 import { checkEvidenceFormat } from "./evidence-format.ts";
 import type { CountedRow, EvidenceTotals, Ingested } from "./evidence-database.ts";
 import type { WorkEvidence } from "./evidence-queries.ts";
+import type { SpanEvidence, SpanQuery } from "./evidence-span.ts";
 import type { FollowQuery, RequestQuery, RequestsFollowed, RequestsFound } from "./request-log.ts";
 import { StatusRecord } from "./status-store.ts";
 import type { StoreAnswer, StoreCall } from "./store-protocol.ts";
@@ -111,9 +112,14 @@ export class EvidenceStore {
     return (await this.#call({ op: "read-work", work: id })) as WorkEvidence;
   }
 
-  /** The work that an entry, or a packed record, is of; null where there is none under that number. */
+  /** The work that an entry is of; null where there is none under that number. */
   async workOf(of: { readonly emitter: string; readonly epoch: number; readonly seq: number }): Promise<string | null> {
     return (await this.#call({ op: "work-of", ...of })) as string | null;
+  }
+
+  /** What is stored of a span of time, within bounds. */
+  async readSpan(query: SpanQuery): Promise<SpanEvidence> {
+    return (await this.#call({ op: "read-span", query })) as SpanEvidence;
   }
 
   /** How long the newest starts of what these builds made took, as far as their nodes have said, the newest last. */

@@ -2,6 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { EvidenceDatabase } from "./evidence-database.ts";
 import { earlierStarts, readCounted, readWork, workOf } from "./evidence-queries.ts";
+import { readSpan } from "./evidence-span.ts";
 import { listCounts } from "./request-counts.ts";
 import { followRequests, listRequests } from "./request-log.ts";
 import { retain } from "./retention.ts";
@@ -44,6 +45,8 @@ function run(call: Exclude<StoreCall, { op: "ingest" }>): unknown {
       return readWork(store, call.work);
     case "work-of":
       return workOf(store, call);
+    case "read-span":
+      return readSpan(store, call.query);
     case "earlier-starts":
       return earlierStarts(store, call.builds);
     case "list-requests":

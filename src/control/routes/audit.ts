@@ -11,7 +11,8 @@ import { refuseInput } from "../json-body.ts";
 const pageDefault = 50;
 const pageMost = 200;
 const textMax = 300;
-const time = z.iso.datetime({ offset: true }).transform((text) => instant(Math.max(0, Date.parse(text))));
+/** An instant of a query, as RFC 3339 writes it. */
+export const moment = z.iso.datetime({ offset: true }).transform((text) => instant(Math.max(0, Date.parse(text))));
 const query = z.strictObject({
   account: z.string().max(textMax).optional(),
   action: z
@@ -21,8 +22,8 @@ const query = z.strictObject({
     .optional(),
   target: z.string().max(textMax).optional(),
   request: z.string().max(textMax).optional(),
-  since: time.optional(),
-  until: time.optional(),
+  since: moment.optional(),
+  until: moment.optional(),
   page: z.string().max(textMax).optional(),
   limit: z.coerce.number().int().min(1).max(pageMost).optional(),
 });

@@ -1,9 +1,8 @@
-/**
- * `GET /api/explain/ID` (any id, OWNER/NAME, a node's name); the page `/w/ID`, and `GET /api/works/ID`, by which the console draws it. Topology is shown
- * to the Space's owner and the operator.
- */
+/** `GET /api/explain/ID` (any id, OWNER/NAME, a node's name) and the page `/w/ID`. Topology is shown to the Space's owner and the operator. */
+import { z } from "zod";
+import { spaceOwner } from "../../contract/space.ts";
 import type { Json } from "../../evidence/entry.ts";
-import type { Explanation, Link, WorkTold } from "../../evidence/verdict.ts";
+import type { Explanation } from "../../evidence/verdict.ts";
 import { prefersHtml } from "../../http/index.ts";
 import type { ApiContext, Route } from "../api.ts";
 import { knownCaller, mayKnow, mayKnowOf, notFor, refuse } from "../api.ts";
@@ -11,20 +10,34 @@ import { askedId } from "../asked-id.ts";
 import { keyOf } from "../../hub/repo-name.ts";
 import { noWorkPage, pageHeaders, workPage } from "../pages.ts";
 import type { Concerned, Explained } from "../explaining.ts";
+import { refuseInput } from "../json-body.ts";
 import type { Server } from "../server.ts";
+import { moment } from "./audit.ts";
+import { noSpace } from "./asked-space.ts";
+
+/** Longer ones hold more than one look takes in, on any platform that is used. */
+const spanMaxMs = 24 * 3_600_000;
+const groupsDefault = 50;
+const groupsMost = 200;
+const spanQuery = z.strictObject({
+  from: moment,
+  to: moment.optional(),
+  space: z
+    .string()
+    .max(200)
+    .regex(/^[^/]+\/[^/]+$/, "write OWNER/NAME")
+    .optional(),
+  page: z.coerce.number().int().min(0).max(1_000_000).default(0),
+  limit: z.coerce.number().int().min(1).max(groupsMost).default(groupsDefault),
+});
 
 export const explainRoute: Route = (api, server) => {
-  api.get("/api/explain/:id{.+}", (c) => answer(c, server, c.req.param("id")));
-  api.get("/api/works/:id{.+}", async (c) => {
-    const id = c.req.param("id");
-    const explained = await told(c, server, id);
-    if (!explained) return refuse(c, "control/not-found", await server.explainUnknown(id));
-    // An id is a secret of some 80 bits; a name is none.
-    if (isNamed(id) && !mayKnow(c, explained.owner, "write", spaceIn(id)))
-      return refuseIt(c, explained.owner, spaceIn(id));
-    return c.json(toldTo(c, explained), 200, { "cache-control": "no-store" });
-  });
-  api.get("/w/:id{.+}", async (c) => {
+  api.get("/api/explain/:id", (c) => answer(c, server, c.req.param("id")));
+  api.get("/api/explain/:owner/:name", (c) => answer(c, server, `${c.req.param("owner")}/${c.req.param("name")}`));
+  // An entry, a slot, a repository of another kind, a discussion by its path.
+  api.get("/api/explain/:name{.+/.+/.+}", (c) => answer(c, server, c.req.param("name")));
+  api.get("/api/explain", (c) => answerSpan(c, server));
+  api.get("/w/:id", async (c) => {
     const id = c.req.param("id");
     const explained = await told(c, server, id);
     if (!explained && prefersHtml(c.req.header("accept")))
@@ -37,25 +50,6 @@ export const explainRoute: Route = (api, server) => {
   });
 };
 
-/** All of it to whom it concerns, its caller without topology, and its verdict to whoever has its id. */
-function toldTo(c: ApiContext, explained: Explained): WorkTold {
-  const explanation = withinReach(c, explained);
-  if (mayKnow(c, explained.owner, "write")) return { ...explanation, details: true };
-  if (isCaller(c, explained) || explained.account?.startsWith("address:"))
-    return { ...withoutTopology(explanation), details: false };
-  const { payer: _payer, verdict, ...rest } = explanation;
-  const links = explanation.links.filter(isVisitors);
-  return { ...rest, verdict: verdict && { ...verdict, ...noProof }, entries: [], gaps: [], links, details: false };
-}
-
-/** The ids of entries name who wrote them. */
-const noProof = { facts: [], inferred: [], ruledOut: {}, ruledOutBecause: {} } as const;
-
-/** A call and its request are the same visitor's; replicas and builds are the owner's. */
-function isVisitors({ kind }: Link): boolean {
-  return kind === "call" || kind === "request";
-}
-
 async function answer(c: ApiContext, server: Server, id: string): Promise<Response> {
   const explained = await told(c, server, id);
   if (!explained) return refuse(c, "control/not-found", await server.explainUnknown(id));
@@ -65,6 +59,28 @@ async function answer(c: ApiContext, server: Server, id: string): Promise<Respon
   return isCaller(c, explained) || explained.account?.startsWith("address:")
     ? c.json(withoutTopology(explanation))
     : refuseIt(c, explained.owner, space);
+}
+
+/** What happened in `[from, to)`: of all for operators, for others what is their Spaces' and what they caused. */
+async function answerSpan(c: ApiContext, server: Server): Promise<Response> {
+  const caller = c.get("caller");
+  if (!caller) return refuse(c, "identity/missing");
+  if (!caller.grants("read", c.req.query("space"))) return notFor(c, "read");
+  const asked = spanQuery.safeParse(c.req.query());
+  if (!asked.success) return refuseInput(c, asked.error, "query");
+  const { from, space, limit, page } = asked.data;
+  const to = asked.data.to ?? server.clock.wall();
+  const lengthMs = to - from;
+  if (lengthMs <= 0)
+    return refuse(c, "control/invalid", { detail: "The span ends before it begins: from is before to." });
+  if (lengthMs > spanMaxMs)
+    return refuse(c, "control/invalid", { detail: "A span is at most 24 hours long: ask for its parts one by one." });
+  if (space !== undefined && isHidden(c, server, space)) return noSpace(c, space);
+  if (space !== undefined && !mayKnow(c, spaceOwner(space), "write", space))
+    return refuse(c, "identity/forbidden", { detail: `This belongs to ${spaceOwner(space)}.` });
+  const isTold = (of: Concerned): boolean => mayKnow(c, of.owner, "write", of.space ?? undefined) || isCaller(c, of);
+  const told = { from, to, space, limit, skip: page, isOperator: caller.admin, isTold };
+  return c.json(await server.explainSpan(told));
 }
 
 /** Undefined also where the caller may not know that there is such a thing. */
