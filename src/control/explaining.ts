@@ -133,8 +133,7 @@ export class Explaining {
   }
 
   async #work(id: string, kind: WorkKind): Promise<Explained | undefined> {
-    const told = await this.#record(id, kind);
-    const record = { ...told, ...(await this.#standing(told)) };
+    const record = await this.#record(id, kind);
     const linked = await this.#linked(record);
     if (record.entries.length === 0 && linked.length === 0 && record.trimmed === undefined) return undefined;
     const explanation = explain({ ...record, links: linked.map(({ line }) => line) });
@@ -145,10 +144,11 @@ export class Explaining {
   async #record(id: string, kind: WorkKind): Promise<WorkRecord> {
     const { engine, journal, evidence } = this.#parts;
     const journalIndex = engine.durable;
-    const [told, views, row] = await Promise.all([
+    const [told, views, row, standing] = await Promise.all([
       evidence.readWork(id),
       kind === "call" ? journal.readWork(id) : [],
       kind === "call" ? this.#parts.catalog.calls.get(id) : undefined,
+      kind === "build" ? this.#standing(id) : {},
     ]);
     const ours = views
       .filter(({ index }) => index <= journalIndex)
@@ -166,6 +166,7 @@ export class Explaining {
       simulated: row?.simulated === true,
       droppedThrough: told.droppedThrough,
       read: { journal: journalIndex, evidence: told.index },
+      ...standing,
     };
   }
 
@@ -198,15 +199,15 @@ export class Explaining {
     return { line, concerned: await this.#owners(record) };
   }
 
-  /** What the queue says of a build that goes on, and what is left of one that ended long ago. */
-  async #standing({ id, kind }: WorkRecord): Promise<Pick<WorkRecord, "standing" | "trimmed">> {
+  /** What the queue says of a build that goes on, that one ended well, and what is left of one that ended long ago. */
+  async #standing(id: string): Promise<Pick<WorkRecord, "standing" | "trimmed" | "isBuilt">> {
     const { catalog, builds } = this.#parts;
-    const row = kind === "build" ? await catalog.builds.get(id) : undefined;
+    const row = await catalog.builds.get(id);
     const view = row && builds.views.of(row);
     if (!view) return {};
     const { outcome, space, code, says, since } = view;
     if (outcome === null) return { standing: standingSays(view) };
-    if (row.trimmedAt === undefined) return {};
+    if (row.trimmedAt === undefined) return outcome === "ok" ? { isBuilt: true } : {};
     const ended = `The build of ${space} ended at ${since}: ${code === null ? "" : `${code}, `}${says.replace(/\.?$/, ".")}`;
     const isGood = outcome === "ok" || outcome === "superseded" || outcome === "cancelled";
     return { trimmed: { outcome: isGood ? "ok" : outcome, ended, says: trimmedSays(id, row.trimmedAt) } };

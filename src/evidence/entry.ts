@@ -117,6 +117,16 @@ export function isEmitterOf(emitter: string, taker: string): boolean {
   return namesOfEmitter(emitter).some((name) => given.includes(name));
 }
 
+/** Whom a work was handed to: the right side of each channel `<giver>→<taker>`, and the replica that a route names. */
+export function takersOf(entries: readonly Pick<Entry, "facts">[]): readonly string[] {
+  const takers = entries.flatMap(({ facts }) => {
+    const channel = facts["channel"];
+    const taker = typeof channel === "string" ? channel.split("→")[1] : undefined;
+    return [taker, facts["replica"]].filter((name): name is string => typeof name === "string" && name !== "");
+  });
+  return [...new Set(takers)];
+}
+
 /**
  * The taker's answer about a channel: "of everything up to `upTo` I took exactly `taken` (all of it where `taken` is absent);
  * whatever arrives later under that number I refuse". Only what is synced may be answered for.

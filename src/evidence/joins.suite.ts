@@ -41,6 +41,15 @@ function event(
 export const joins: readonly Case[] = [
   {
     code: "app/exception",
+    certainty: "unknown",
+    record: a.record("request", [
+      ...opening,
+      a.by("edge", "edge.deliver", "failed", { code: "app/exception", event: "e1", answeredBy: "app" }),
+    ]),
+    sentence: /The entry that says how it failed is not in what was read/,
+  },
+  {
+    code: "app/exception",
     record: event("app/exception", { appSays: "no such style" }),
     sentence: /ended with an error \("no such style"\)/,
   },

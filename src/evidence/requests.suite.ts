@@ -218,8 +218,20 @@ export const requests: readonly Case[] = [
   {
     code: "route/control-down",
     certainty: "likely",
-    record: a.edgeRequest([], { epochs: [{ emitter: "edge", epoch: 1, lastSeq: 2, state: "dead" }] }),
+    record: a.handedRequest([], { epochs: [{ emitter: "edge", epoch: 1, lastSeq: 4, state: "dead" }] }),
     sentence: /edge's process that carried this request ended/,
+  },
+  {
+    code: "route/control-down",
+    certainty: "unknown",
+    record: a.edgeRequest([], { epochs: [{ emitter: "edge", epoch: 1, lastSeq: 2, state: "dead" }] }),
+    sentence: /how far the request had come by then is not recorded/,
+  },
+  {
+    code: "route/not-running",
+    certainty: "unknown",
+    record: a.edgeRequest([a.by("edge", "edge.route", "refused", { code: "route/not-running" })]),
+    sentence: /What its visitor was answered is not in what was read/,
   },
   {
     code: reset,

@@ -35,6 +35,8 @@ export interface WorkRecord {
   readonly simulated?: boolean;
   /** What the platform says of one that goes on: why it is where it is, since when, and what ends that. */
   readonly standing?: string;
+  /** The catalog has the build as one that ended well: of one that started nothing, entries cannot tell that there was nothing to start. */
+  readonly isBuilt?: boolean;
   /** Its log and its row were cut short: how it ended, in a sentence for a record that is gone too, and what was removed. */
   readonly trimmed?: { readonly outcome: WorkOutcome; readonly ended: string; readonly says: string };
   /** Retention dropped records of this day and before (`2026-11-20`): an absence then proves nothing. */

@@ -2,7 +2,7 @@
 import { startsKept } from "../contract/starts.ts";
 import type { StartTimes } from "../contract/starts.ts";
 import { expand } from "../evidence/expand.ts";
-import { emittersOf, isEmitterOf } from "../evidence/entry.ts";
+import { emittersOf, isEmitterOf, takersOf } from "../evidence/entry.ts";
 import type { Entry, EpochState, Gap, Watermark } from "../evidence/entry.ts";
 import type { CountedRow, EvidenceDatabase } from "./evidence-database.ts";
 import { missing } from "./spans.ts";
@@ -99,16 +99,6 @@ export function countedOf(row: Readonly<Record<string, unknown>>): CountedRow {
 
 function bodies<Body>(rows: readonly Record<string, unknown>[]): Body[] {
   return rows.map((row) => JSON.parse(String(row["body"])) as Body);
-}
-
-/** Whom the work was handed to: the right side of each channel `<giver>→<taker>`, and the replica that a route names. */
-function takersOf(entries: readonly Entry[]): readonly string[] {
-  const takers = entries.flatMap(({ facts }) => {
-    const channel = facts["channel"];
-    const taker = typeof channel === "string" ? channel.split("→")[1] : undefined;
-    return [taker, facts["replica"]].filter((name): name is string => typeof name === "string" && name !== "");
-  });
-  return [...new Set(takers)];
 }
 
 /** The epochs of those who told of the work, and of its takers, whatever they told of. */

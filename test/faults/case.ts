@@ -6,6 +6,7 @@ import type { Code, Owner } from "../../src/evidence/codes.ts";
 import type { Certainty, Explanation } from "../../src/evidence/verdict.ts";
 import type { StandInSmi, StandInState } from "../support/nvidia-smi.ts";
 import type { Need } from "../support/needs.ts";
+import type { Recorder } from "./recording.ts";
 import type { Doors } from "./cases/sign-in.ts";
 import { until, visit, type Account, type App, type Platform } from "../support/platform.ts";
 
@@ -44,6 +45,8 @@ export interface Work {
   readonly also?: (explanation: Explanation) => string | undefined;
   /** Ends what the case started beside its stage, once it is scored. */
   readonly done?: () => Promise<void>;
+  /** Whose folder has its record, where that is not the stage's platform. */
+  readonly of?: Recorder;
 }
 
 export interface FaultCase {
@@ -58,8 +61,6 @@ export interface FaultCase {
   readonly owner?: Owner;
   /** GPU milliseconds; `metered`: what was used, and more than nothing. Only for calls. */
   readonly charge?: number | "metered";
-  /** Also once without other work on the platform. */
-  readonly twice?: boolean;
   /** Its platform is its own, so it is without other work as it is. */
   readonly apart?: boolean;
   inject(stage: Stage): Promise<Injected>;

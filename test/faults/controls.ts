@@ -3,13 +3,23 @@ import { endedCall, running } from "../support/calls.ts";
 import { visit } from "../support/platform.ts";
 import { cards, type Control } from "./case.ts";
 import { join } from "./cases/gradio.ts";
+import { ownFaults } from "./controls-own.ts";
+import { otherWorks } from "./controls-works.ts";
 
 export const controls: readonly Control[] = [
+  ...ownFaults,
+  ...otherWorks,
   request("a healthy request", "/", 200),
   request("a slow request", "/slow?ms=1500", 200),
   request("the app's own 500", "/status?code=500", 500),
   request("the app's own 503", "/status?code=503", 503),
+  request("the app's own 502", "/status?code=502", 502),
+  request("the app's own 504", "/status?code=504", 504),
+  request("the app's own 429", "/status?code=429", 429),
+  request("the app's own 401", "/status?code=401", 401),
   request("the app's own 404", "/nothing-here", 404),
+  request("a healthy request with a body", "/", 200, { method: "POST", body: "x".repeat(100_000) }),
+  request("a healthy request for a head alone", "/", 200, { method: "HEAD" }),
   request("a long event stream", "/events?ms=3000", 200),
   {
     name: "a healthy call",
@@ -145,12 +155,12 @@ export const controls: readonly Control[] = [
   },
 ];
 
-function request(name: string, path: string, expected: number): Control {
+function request(name: string, path: string, expected: number, init?: RequestInit): Control {
   return {
     name,
     on: "main",
     async run({ app, alice }) {
-      const { work, status } = await visit(`${app.url}${path}`, alice);
+      const { work, status } = await visit(`${app.url}${path}`, alice, init);
       return { id: work, also: () => (status === expected ? undefined : `the visitor saw ${status}`) };
     },
   };

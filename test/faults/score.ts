@@ -14,8 +14,8 @@ export async function scoreCase(
   name: string,
   injected: Injected,
   owner: WaybillClient,
-): Promise<Omit<CaseReport, "tookMs">> {
-  if ("told" in injected) return scoreAnswer(fault, name, injected);
+): Promise<Scored> {
+  if ("told" in injected) return { report: scoreAnswer(fault, name, injected), explanation: null };
   const { id, asks, also } = injected;
   const [boundary, code] = splitCode(fault.code);
   const explanation = await sharpest(
@@ -33,14 +33,10 @@ export async function scoreCase(
     certainty: verdict?.certainty ?? "none",
   };
   const score: Score = isUnknown(verdict) ? "unknown" : wrongs.length > 0 ? "wrong" : "right";
+  const why = wrongs.length > 0 ? wrongs.join("; ") : null;
   return {
-    name,
-    injected: { boundary, code },
-    said,
-    score,
-    why: wrongs.length > 0 ? wrongs.join("; ") : null,
-    id,
-    sentence,
+    report: { name, injected: { boundary, code }, said, score, why, id, sentence, way: null, looks: null },
+    explanation,
   };
 }
 
@@ -63,7 +59,15 @@ function scoreAnswer(fault: FaultCase, name: string, { told, also }: Answered): 
     why: wrongs.length > 0 ? wrongs.join("; ") : null,
     id: told.waybill ?? null,
     sentence: told.detail,
+    way: null,
+    looks: null,
   };
+}
+
+/** What an answer was given to, and the explanation by which: null of an answer that is all that there is. */
+export interface Scored {
+  readonly report: Omit<CaseReport, "tookMs">;
+  readonly explanation: Explanation | null;
 }
 
 /** `blamed`: the platform took a fault on itself where there was none. */
@@ -71,7 +75,7 @@ export async function scoreControl(
   name: string,
   { id, asks, also }: Work,
   owner: WaybillClient,
-): Promise<ControlReport> {
+): Promise<{ readonly report: ControlReport; readonly explanation: Explanation }> {
   const explanation = await sharpest(asks ?? owner, id, () => true);
   const { verdict } = explanation;
   const platform = verdict !== null && verdict.owner !== "app" && verdict.owner !== "visitor";
@@ -80,7 +84,8 @@ export async function scoreControl(
     ...cited(explanation),
     also?.(explanation),
   ].filter((text) => text !== undefined);
-  return { name, blamed: wrongs.length > 0, why: wrongs.length > 0 ? wrongs.join("; ") : null, id };
+  const why = wrongs.length > 0 ? wrongs.join("; ") : null;
+  return { report: { name, blamed: wrongs.length > 0, why, id }, explanation };
 }
 
 /** The first explanation that is `enough`, or the last one. One that is proved is never waited over: it may not change. */

@@ -44,7 +44,8 @@ What holds of all of them:
 - The part where work stopped writes the code, with what it saw. \`explain\` renders that; it decides nothing again.
 - *Proved*: recorded by who decided it, or by both sides of the hand-over. *Likely*: by one of the inferences below. *Unknown*: what is missing is named, and nobody is blamed.
 - That something is not recorded is evidence only where the emitter's answer covers it: without its answer, or with a hole in its numbers, it is unknown.
-- Two parts of the record that exclude each other are the platform's own fault: unknown, whoever they blame.`;
+- Two parts of the record that exclude each other are the platform's own fault: unknown, whoever they blame.
+- Evidence that is lost makes a verdict less certain, and never another one: \`src/evidence/losses.test.ts\` takes it away from records that real processes made.`;
 
 function inferencesTable(): string {
   const rows = Object.entries(inferences).map(([name, { concludes, from }]) => `| ${name} | ${concludes} | ${from} |`);

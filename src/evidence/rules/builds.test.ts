@@ -21,15 +21,17 @@ describe("a build that was given to builders several times", () => {
     assert.deepEqual([verdict?.code, verdict?.certainty], ["step-failed", "proved"]);
   });
 
-  test("went well where its last attempt did", () => {
-    const { verdict, outcome } = explain(
-      a.takenBuild([
-        again(1, "build/fetch-failed"),
-        server("build.claim", "handed", { builder: "n1", fence: 2, number: 2 }),
-        builder("build.publish", "done", { release: "rel_1", fence: 2 }),
-      ]),
-    );
+  test("went well where its last attempt did, and the catalog has it so: else its start may be what is not recorded", () => {
+    const record = a.takenBuild([
+      again(1, "build/fetch-failed"),
+      server("build.claim", "handed", { builder: "n1", fence: 2, number: 2 }),
+      builder("build.publish", "done", { release: "rel_1", fence: 2 }),
+    ]);
+    const { verdict, outcome } = explain({ ...record, isBuilt: true });
     assert.deepEqual([verdict, outcome], [null, "ok"]);
+    const untold = explain(record);
+    assert.deepEqual([untold.verdict, untold.outcome], [null, "open"]);
+    assert.match(untold.sentence, /what became of its start is not recorded/);
   });
 
   test("that no builder took again in time failed for that", () => {

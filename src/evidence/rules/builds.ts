@@ -150,8 +150,7 @@ export function findBuild(whole: Reading): Finding | undefined {
 export function buildOutcome(whole: Reading, finding: Finding | undefined): WorkOutcome {
   const reading = lastAttempt(whole);
   if (finding) return endedAs(reading, finding);
-  if (last(reading, "replica.ready", "done") || notBuilt(reading)) return "ok";
-  return last(reading, "build.publish", "done") && !first(reading, "replica.start", "handed") ? "ok" : "open";
+  return last(reading, "replica.ready", "done") || notBuilt(reading) || isStored(reading) ? "ok" : "open";
 }
 
 /** One sentence for a build that went well or goes on. */
@@ -165,7 +164,10 @@ export function buildSays(whole: Reading): string {
   const start = first(reading, "replica.start", "handed");
   if (start)
     return `The release is built; replica ${text(start.facts, "replica") ?? ""} is starting.`.replace("  ", " ");
-  if (last(reading, "build.publish", "done")) return "The build succeeded and its release is stored.";
+  if (last(reading, "build.publish", "done"))
+    return isStored(reading)
+      ? "The build succeeded and its release is stored."
+      : "The release is built; what became of its start is not recorded.";
   const done = last(reading, "build.step", "done");
   if (done) return `The build is under way: step ${step(done)} is done.`;
   if (first(reading, "build.claim"))
@@ -211,7 +213,7 @@ function findUnended(reading: Reading): Finding | undefined {
     reading.record.standing !== undefined ||
     notBuilt(reading) ||
     last(reading, "replica.ready", "done") ||
-    (last(reading, "build.publish", "done") && !first(reading, "replica.start", "handed"))
+    isStored(reading)
   )
     return undefined;
   const nameless = reading.entries.filter(({ mark }) => mark === "failed" || mark === "refused");
@@ -238,6 +240,15 @@ function findUnended(reading: Reading): Finding | undefined {
   return over && gap
     ? unknown(null, `How the build ended is not known: ${spanSays(gap)} are missing.`, reading.entries)
     : over;
+}
+
+/** Nothing was to be started with it: that no start is recorded may be a loss, so the catalog has to say so. */
+function isStored(reading: Reading): boolean {
+  return (
+    reading.record.isBuilt === true &&
+    last(reading, "build.publish", "done") !== undefined &&
+    first(reading, "replica.start", "handed") === undefined
+  );
 }
 
 /** A commit that needed no build says so in its one entry. */

@@ -13,6 +13,7 @@ import type { Reading } from "../reading.ts";
 import type { Inference } from "../verdict.ts";
 import type { LinkedWork } from "../work-record.ts";
 import { ordinal, sentence, spell } from "../words.ts";
+import { replicaOf } from "./symptoms.ts";
 
 /** Undefined where the request was no join, or its end is not its event's. */
 export function findJoin(reading: Reading, code: Code, ends: readonly Entry[]): Finding | undefined {
@@ -22,6 +23,8 @@ export function findJoin(reading: Reading, code: Code, ends: readonly Entry[]): 
   if (failed && isEvent && (code === "app/exception" || code === "runtime/device-out-of-memory"))
     return eventFailed(reading, code, ends, failed);
   const delivered = last(reading, "edge.deliver", "failed");
+  if (failed === undefined && (code === "app/exception" || code === "runtime/device-out-of-memory"))
+    return unknown(code, `${codeRow(code).says} The entry that says how it failed is not in what was read.`, ends);
   if (code === "route/visitor-left" && text(delivered?.facts, "event") !== undefined) return left(reading, ends);
   return undefined;
 }
@@ -138,8 +141,9 @@ function toldSays(ends: readonly Entry[], said: string): string {
 
 /** The whole stream ended with an error: the app was going away, and its replica's record may say why. */
 function streamError(reading: Reading, ends: readonly Entry[], said: string): Finding {
-  const exit = coded(reading.neighbours).find(({ hop }) => hop === "replica.exit");
-  const stop = reading.neighbours.find(({ hop, mark }) => hop === "replica.stop" && mark === "done");
+  const own = reading.neighbours.filter(({ work }) => work === replicaOf(reading));
+  const exit = coded(own).find(({ hop }) => hop === "replica.exit");
+  const stop = own.find(({ hop, mark }) => hop === "replica.stop" && mark === "done");
   const base = `The app ended its event stream with an error${said}.`;
   const exitCode = codeOf(exit);
   const found =

@@ -29,7 +29,7 @@ import type { Reading } from "../reading.ts";
 import type { Inference, WorkOutcome } from "../verdict.ts";
 import { sentence, spell } from "../words.ts";
 import { findJoin, joinSays } from "./joins.ts";
-import { findSymptom, identityExcluded, isSymptom } from "./symptoms.ts";
+import { findSymptom, identityExcluded, isSymptom, replicaOf } from "./symptoms.ts";
 import type { Answered } from "./symptoms.ts";
 
 /** Why a request was refused or failed; undefined when it went well or is open. */
@@ -140,9 +140,9 @@ function edgeDecided(reading: Reading, code: Code, ends: readonly Entry[]): Find
   };
 }
 
-/** A loop that `CDN-Loop` told of, and no token of ours. */
+/** A loop that `CDN-Loop` told of, and no token of ours, whose refusal is an entry of its own. */
 function isByHeader(code: Code, decided: Entry | undefined): boolean {
-  return code === "route/loop" && decided?.hop === "edge.route";
+  return code === "route/loop" && decided?.hop !== "identity.resolve";
 }
 
 function likelyByHeader(ends: readonly Entry[]): Pick<Finding, "certainty" | "inferred"> {
@@ -227,6 +227,16 @@ function findUndelivered(reading: Reading): Finding | undefined {
   const epoch = epochOf(reading, edge);
   const gap = gapsOf(reading, (emitter) => emitter === edge.emitter)[0];
   if (gap) return unknown(null, `How the request ended is not known: ${spanSays(gap)} are missing.`, reading.entries);
+  const ends = coded(reading.entries).filter(({ hop }) => hop !== "app.take");
+  const code = codeOf(ends[0]);
+  if (code !== undefined)
+    return unknown(code, `${codeRow(code).says} What its visitor was answered is not in what was read.`, ends);
+  if (epoch?.state === "dead" && !isUnderWay(reading))
+    return unknown(
+      "route/control-down",
+      `${edgeThatEnded(edge.emitter)} ended, and how far the request had come by then is not recorded.`,
+      reading.entries,
+    );
   if (epoch?.state === "dead") {
     const inferred: Inference = {
       rule: "emitter-died",
@@ -248,6 +258,16 @@ function findUndelivered(reading: Reading): Finding | undefined {
       reading.entries,
     );
   return undefined;
+}
+
+/**
+ * It had passed all that the edge decides by itself, and nothing tells of another end: the end of its replica least of all. What is
+ * missing behind an earlier entry may be a refusal.
+ */
+function isUnderWay(reading: Reading): boolean {
+  const replica = replicaOf(reading);
+  const hasPassed = first(reading, "edge.route", "done") ?? first(reading, "edge.connect", "handed");
+  return hasPassed !== undefined && !coded(reading.neighbours).some(({ work }) => work === replica);
 }
 
 /** `edge` carries all requests of its platform; one with a number is a worker among others, which went on. */

@@ -190,9 +190,7 @@ function unconnected(seen: Seen): Finding {
 
 /** The shim was gone when the edge looked. What ended it is told by the replica's own record. */
 function shimGone(seen: Seen, hand?: HandOver): Finding {
-  const replica =
-    text(last(seen.reading, "edge.route", "done")?.facts, "replica") ??
-    text(first(seen.reading, "edge.connect", "handed")?.facts, "replica");
+  const replica = replicaOf(seen.reading);
   const ends = coded(
     seen.reading.neighbours.filter((entry) => entry.work === replica && entry.hop.startsWith("replica.")),
   );
@@ -289,8 +287,11 @@ function appFinding(seen: Seen, hand: Of<"answered">, code: Code, says: string):
 }
 
 /** The replica's own record says that its app ended: beside the break, never before or after it by two clocks. */
-function appEnded({ neighbours }: Reading): readonly Inference[] {
-  const ended = coded(neighbours).find((entry) => entry.hop === "replica.exit" && codeOf(entry)?.startsWith("app/"));
+function appEnded(reading: Reading): readonly Inference[] {
+  const replica = replicaOf(reading);
+  const ended = coded(reading.neighbours).find(
+    (entry) => entry.work === replica && entry.hop === "replica.exit" && codeOf(entry)?.startsWith("app/"),
+  );
   if (!ended) return [];
   return [
     {
@@ -341,6 +342,14 @@ function unanswered(seen: Seen, says: string, by: readonly Entry[] = []): Findin
     seen.symptom,
     `${codeRow(seen.symptom).says} Whether the request reached the app is not known: ${says}.`,
     [...seen.ends, ...by],
+  );
+}
+
+/** The replica that a request was given to at last: what became of any other says nothing of it. */
+export function replicaOf(reading: Reading): string | undefined {
+  return (
+    text(last(reading, "edge.route", "done")?.facts, "replica") ??
+    text(first(reading, "edge.connect", "handed")?.facts, "replica")
   );
 }
 

@@ -11,7 +11,7 @@ import { until, visit, type App } from "../../support/platform.ts";
 import { proved, provedOrLikely, type FaultCase, type Injected, type Stage } from "../case.ts";
 
 const readme = (settings: string): string => `---\ntitle: Broken\n${settings}\n---\n`;
-const scripts = (of: Record<string, string>): string =>
+export const scripts = (of: Record<string, string>): string =>
   JSON.stringify({ name: "broken", private: true, type: "module", scripts: of });
 const sleeps = (ms: number): string => `node -e 'setTimeout(() => {}, ${ms})'`;
 
@@ -21,7 +21,6 @@ export const buildCases: readonly FaultCase[] = [
     how: "wrong front matter",
     on: "main",
     certainty: proved,
-    twice: true,
     inject: async (stage) => buildOf(await stage.fresh({ "README.md": readme("sdk: nodee\napp_port: seven") })),
   },
   {
@@ -62,7 +61,6 @@ export const buildCases: readonly FaultCase[] = [
     how: "the build script exits 7",
     on: "main",
     certainty: proved,
-    twice: true,
     inject: async (stage) =>
       buildOf(
         await stage.fresh({
@@ -126,7 +124,6 @@ export const buildCases: readonly FaultCase[] = [
     how: "its owner cancels it while it runs",
     on: "main",
     certainty: proved,
-    twice: true,
     async inject(stage) {
       const { began, done } = slowBuild(stage, 60_000);
       const id = await began;
@@ -155,7 +152,6 @@ export const buildCases: readonly FaultCase[] = [
     how: "a newer commit comes while it runs",
     on: "main",
     certainty: proved,
-    twice: true,
     async inject(stage) {
       const { began, done } = slowBuild(stage, 60_000);
       const id = await began;

@@ -15,7 +15,6 @@ export const cardCases: readonly FaultCase[] = [
     on: "cards",
     certainty: proved,
     charge: 0,
-    twice: true,
     inject: (stage) =>
       endsWhile(stage, { cards: stage.smi.state.cards.map((card) => ({ ...card, says: "[GPU is lost]" })) }),
   },
@@ -61,7 +60,6 @@ export const cardCases: readonly FaultCase[] = [
     on: "cards",
     certainty: proved,
     charge: "metered",
-    twice: true,
     async inject(stage) {
       await using run = await running(stage.alice, stage.app, "seconds=30");
       const pid = await pidOf(stage, run.call.id);
@@ -91,7 +89,6 @@ export const cardCases: readonly FaultCase[] = [
     on: "cards",
     certainty: proved,
     charge: 0,
-    twice: true,
     inject: (stage) => waitsWhile(stage, { fails: mismatch }),
   },
   {
@@ -108,7 +105,6 @@ export const cardCases: readonly FaultCase[] = [
     on: "cards",
     certainty: proved,
     charge: 0,
-    twice: true,
     async inject(stage) {
       await using _drain = await drained(stage, "driver");
       const { call, status } = await visit(`${stage.app.url}/gpu/hold?seconds=1`, stage.alice);

@@ -59,7 +59,7 @@ createServer(async (request, response) => {
 };
 
 /** Has an app try, and gives the id that its log names. */
-async function tried(stage: Stage, query: string): Promise<string> {
+export async function tried(stage: Stage, query: string): Promise<string> {
   const { space, url } = await stage.fresh(app);
   await visit(`${url}/?${query}`, stage.alice);
   return until("the app's log, or its replica's waybill, names the connection", async () => {
@@ -72,7 +72,7 @@ async function tried(stage: Stage, query: string): Promise<string> {
   });
 }
 
-async function listening(port: number, take: (socket: Socket) => void): Promise<AsyncDisposable> {
+export async function listening(port: number, take: (socket: Socket) => void): Promise<AsyncDisposable> {
   const listener: Server = createServer(take);
   listener.listen(port, "127.0.0.2");
   await once(listener, "listening");

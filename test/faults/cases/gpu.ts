@@ -30,7 +30,6 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: 0,
-    twice: true,
     async inject(stage) {
       await using _full = await saturated(stage);
       await using _limit = await pool(stage, { queueLimitMs: 1_200 });
@@ -53,7 +52,6 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: 0,
-    twice: true,
     async inject(stage) {
       const { up, app, alice, crowd } = stage;
       await using _full = await saturated(stage);
@@ -78,7 +76,6 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: 0,
-    twice: true,
     async inject({ app, alice }) {
       const { call } = await visit(`${app.url}/gpu/hold?seconds=1&declare=600&size=xlarge`, alice);
       return { id: call };
@@ -101,7 +98,6 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: 0,
-    twice: true,
     async inject({ app, alice }) {
       const { call } = await visit(`${app.url}/gpu/hold?seconds=1&declare=7200`, alice);
       return { id: call };
@@ -113,7 +109,6 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: 0,
-    twice: true,
     async inject({ up, app, crowd }) {
       await up.admin.changeBudget(app.space, { limitMs: 5_000, whenOut: "refuse" });
       await using _budget = {
@@ -129,7 +124,6 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: 0,
-    twice: true,
     async inject(stage) {
       await using _limit = await pool(stage, { tokenMaxCalls: 2 });
       const { call, text } = await visit(`${stage.app.url}/gpu/many?calls=3`, stage.alice);
@@ -155,7 +149,6 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: 0,
-    twice: true,
     async inject(stage) {
       const often = await stage.up.account("often", "pro");
       await using _limit = await tier(stage, "pro", { runsMax: 1 });
@@ -170,7 +163,6 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: 0,
-    twice: true,
     async inject(stage) {
       const hasty = await stage.up.account("hasty", "pro");
       await using _limit = await tier(stage, "pro", { callsMax: 1 });
@@ -185,7 +177,6 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: 0,
-    twice: true,
     async inject(stage) {
       await using _one = await busy(stage, stage.crowd);
       await using _limit = await pool(stage, { spaceCallsMax: 1 });
@@ -199,7 +190,6 @@ export const gpuCases: readonly FaultCase[] = [
     on: "tight",
     certainty: proved,
     charge: 0,
-    twice: true,
     async inject({ app, alice }) {
       const { call } = await visit(`${app.url}/gpu/hold?seconds=1&size=xlarge`, alice);
       return { id: call };
@@ -211,7 +201,6 @@ export const gpuCases: readonly FaultCase[] = [
     on: "bare",
     certainty: proved,
     charge: 0,
-    twice: true,
     async inject({ app, alice }) {
       const { call } = await visit(`${app.url}/gpu/hold?seconds=1`, alice);
       return { id: call };
@@ -223,7 +212,6 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: 0,
-    twice: true,
     async inject(stage) {
       const { app, alice } = stage;
       await using _full = await saturated(stage);
@@ -257,7 +245,6 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: "metered",
-    twice: true,
     async inject({ fresh, alice }) {
       const app = await fresh();
       await alice.client.changeSpace(app.space, { "on-leave": "stop" });
@@ -295,7 +282,6 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: 3_000,
-    twice: true,
     async inject(stage) {
       const { app, alice, up } = stage;
       await using run = await running(alice, app, "seconds=20&declare=3");
@@ -324,7 +310,6 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: 0,
-    twice: true,
     async inject(stage) {
       const app = await stage.fresh();
       await using run = await running(stage.alice, app);
@@ -354,7 +339,6 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: 0,
-    twice: true,
     async inject(stage) {
       await using _limit = await pool(stage, { attachWithinMs: 1_000 });
       const { call } = await visit(`${stage.app.url}/raw/schedule?seconds=5`, stage.alice);
@@ -368,7 +352,6 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: 0,
-    twice: true,
     async inject({ fresh, alice, up }) {
       const app = await fresh();
       await using run = await running(alice, app);
@@ -398,7 +381,6 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: 0,
-    twice: true,
     async inject({ fresh, alice, up }) {
       const app = await fresh();
       await using run = await running(alice, app);
@@ -413,7 +395,6 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: "metered",
-    twice: true,
     async inject({ app, alice }) {
       const { call } = await visit(`${app.url}/gpu/breaks`, alice);
       await endedCall(alice.client, call);

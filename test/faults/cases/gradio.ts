@@ -9,7 +9,6 @@ export const gradioCases: readonly FaultCase[] = [
     how: "a Gradio function raises",
     on: "main",
     certainty: proved,
-    twice: true,
     async inject({ app, alice }) {
       const { work, told } = await join(app, alice, "raises");
       await told;
@@ -25,7 +24,6 @@ export const gradioCases: readonly FaultCase[] = [
     how: "a Gradio function's error is CUDA's",
     on: "main",
     certainty: ["likely"],
-    twice: true,
     async inject({ app, alice }) {
       const { work, told } = await join(app, alice, "fills");
       await told;
@@ -60,7 +58,6 @@ export const gradioCases: readonly FaultCase[] = [
     how: "the app is killed while it tells of a Gradio event",
     on: "main",
     certainty: proved,
-    twice: true,
     async inject({ fresh, alice, up }) {
       const app = await fresh();
       const { work, told } = await openJoin(app, alice, up);

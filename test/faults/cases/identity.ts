@@ -10,7 +10,6 @@ export const identityCases: readonly FaultCase[] = [
     how: "the app makes a visitor's token itself",
     on: "main",
     certainty: proved,
-    twice: true,
     async inject({ app, alice }) {
       const real = (await visit(`${app.url}/token`, alice)).text;
       const [head = "", , signature = ""] = real.split(".");
@@ -49,7 +48,7 @@ export const identityCases: readonly FaultCase[] = [
       const token = (await visit(`${url}/token`, alice)).text;
       libc.setWall(3 * 3_600_000);
       const { call } = await visit(`${url}/raw/schedule?seconds=1&token=${encodeURIComponent(token)}`, alice);
-      return { id: call, asks: alice.client, done };
+      return { id: call, asks: alice.client, done, of: up };
     },
   },
   {
@@ -92,7 +91,6 @@ export const identityCases: readonly FaultCase[] = [
     how: "somebody without access fetches a file of a gated model",
     on: "main",
     certainty: proved,
-    twice: true,
     async inject({ up, alice, crowd }) {
       const ask = (method: string, path: string, { token }: Account, body?: object): Promise<Response> =>
         fetch(`${up.url}${path}`, {
@@ -111,7 +109,6 @@ export const identityCases: readonly FaultCase[] = [
     how: "an access token that was never made",
     on: "main",
     certainty: proved,
-    twice: true,
     async inject({ app }) {
       return seen(
         await visit(`${app.url}/`, undefined, {

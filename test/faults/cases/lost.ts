@@ -13,7 +13,6 @@ export const lostCases: readonly FaultCase[] = [
     how: "kill -9 of the shim, with a request in it",
     on: "main",
     certainty: provedOrLikely,
-    twice: true,
     async inject({ fresh, alice, up }) {
       const app = await fresh();
       const replica = await up.replica(app.space);
@@ -60,7 +59,6 @@ export const lostCases: readonly FaultCase[] = [
     how: "kill -9 of the platform in the middle of an answer",
     on: "kills",
     certainty: provedOrLikely,
-    twice: true,
     async inject({ app, alice, up }) {
       const response = await fetch(`${app.url}/events?ms=20000`, {
         headers: { authorization: `Bearer ${alice.token}` },

@@ -96,7 +96,7 @@ async function nodeLost(): Promise<Injected> {
       ...(later.code === lost.code && later.chargedMs === 0 ? [] : [`it became ${JSON.stringify(later)}`]),
       ...(quota.heldMs === 0 && quota.usedMs === 0 ? [] : [`${quota.usedMs} ms used, ${quota.heldMs} ms held`]),
     ];
-    return { id, asks: owner.client, done, also: () => wrong[0] };
+    return { id, asks: owner.client, done, of: cluster, also: () => wrong[0] };
   } catch (error) {
     await done();
     throw error;

@@ -16,7 +16,6 @@ export const routeCases: readonly FaultCase[] = [
     how: "an unknown host",
     on: "main",
     certainty: proved,
-    twice: true,
     async inject({ up }) {
       const { work } = await raw(
         up.url,
@@ -30,7 +29,6 @@ export const routeCases: readonly FaultCase[] = [
     how: "two hosts",
     on: "main",
     certainty: proved,
-    twice: true,
     async inject({ app }) {
       const { host } = new URL(app.url);
       const { work } = await raw(
@@ -45,7 +43,6 @@ export const routeCases: readonly FaultCase[] = [
     how: "a body longer than the limit is announced",
     on: "main",
     certainty: proved,
-    twice: true,
     async inject({ app }) {
       const { host } = new URL(app.url);
       const { work } = await raw(
@@ -60,7 +57,6 @@ export const routeCases: readonly FaultCase[] = [
     how: "an app asks itself for ever",
     on: "main",
     certainty: proved,
-    twice: true,
     async inject({ app, alice }) {
       const { headers, status } = await visit(`${app.url}/again?at=${encodeURIComponent(app.url)}`, alice);
       return {
@@ -89,7 +85,6 @@ export const routeCases: readonly FaultCase[] = [
     how: "its first build goes on",
     on: "main",
     certainty: proved,
-    twice: true,
     async inject(stage) {
       const { began, done } = slowBuild(stage, 5_000);
       const { space } = await stage.alice.client.build(await began);
@@ -104,7 +99,6 @@ export const routeCases: readonly FaultCase[] = [
     how: "the app closed its port and lives on",
     on: "main",
     certainty: proved,
-    twice: true,
     async inject({ fresh, alice, up }) {
       const app = await fresh();
       const replica = await up.replica(app.space);
@@ -142,7 +136,6 @@ export const routeCases: readonly FaultCase[] = [
     how: "the app destroys the socket without a word",
     on: "main",
     certainty: proved,
-    twice: true,
     async inject({ app, alice }) {
       const { work } = await visit(`${app.url}/destroy`, alice);
       return { id: work };
@@ -182,7 +175,6 @@ export const routeCases: readonly FaultCase[] = [
     how: "the app never answers",
     on: "tight",
     certainty: proved,
-    twice: true,
     async inject({ app, alice }) {
       return seen(await visit(`${app.url}/never`, alice), 504);
     },
@@ -192,7 +184,6 @@ export const routeCases: readonly FaultCase[] = [
     how: "the app begins a stream and says nothing more on it",
     on: "main",
     certainty: proved,
-    twice: true,
     async inject({ fresh, alice }) {
       const app = await fresh();
       await visit(`${app.url}/queue/join?session=quiet&do=waits`, alice, { method: "POST" });
@@ -205,7 +196,6 @@ export const routeCases: readonly FaultCase[] = [
     how: "the app works on the answer for longer than its Space allows",
     on: "main",
     certainty: proved,
-    twice: true,
     async inject({ fresh, alice }) {
       const app = await fresh();
       await alice.client.changeSpace(app.space, { "time-limit": "1s" });
@@ -217,7 +207,6 @@ export const routeCases: readonly FaultCase[] = [
     how: "a Space has as many requests as its owner allows",
     on: "main",
     certainty: proved,
-    twice: true,
     async inject({ fresh, alice }) {
       const app = await fresh();
       await alice.client.changeSpace(app.space, { "requests-at-once": "1" });
@@ -237,7 +226,6 @@ export const routeCases: readonly FaultCase[] = [
     how: "an address asks faster than it may",
     on: "bare",
     certainty: proved,
-    twice: true,
     async inject({ app }) {
       const headers = { "x-forwarded-for": "203.0.113.7" };
       const refused = await until("it is refused", async () => {
@@ -273,7 +261,6 @@ export const routeCases: readonly FaultCase[] = [
     how: "before the answer",
     on: "main",
     certainty: provedOrLikely,
-    twice: true,
     async inject({ app, alice, up }) {
       const leave = new AbortController();
       const path = `/slow`;

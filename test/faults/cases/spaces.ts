@@ -11,7 +11,6 @@ export const spaceCases: readonly FaultCase[] = [
     how: "a request is held for less time than its Space takes to wake up",
     on: "sleepy",
     certainty: proved,
-    twice: true,
     async inject(stage) {
       const { app, marks } = await asleep(stage);
       writeFileSync(`${marks}/slow`, "");
@@ -26,7 +25,6 @@ export const spaceCases: readonly FaultCase[] = [
     how: "SIGSTOP of the shim while its Space wakes up",
     on: "sleepy",
     certainty: proved,
-    twice: true,
     async inject(stage) {
       const { app, marks } = await asleep(stage);
       writeFileSync(`${marks}/silent`, "");

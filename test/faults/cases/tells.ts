@@ -16,7 +16,6 @@ export const tellCases: readonly FaultCase[] = [
     how: "not accepted: the app is stopped and its queue of connections is full",
     on: "tight",
     certainty: proved,
-    twice: true,
     async inject(stage) {
       const { app, pid } = await own(stage);
       using _stopped = stoppedApp(pid);
@@ -30,7 +29,6 @@ export const tellCases: readonly FaultCase[] = [
     how: "delivered and never answered: the app is stopped",
     on: "tight",
     certainty: proved,
-    twice: true,
     async inject(stage) {
       const { app, pid } = await own(stage);
       using _stopped = stoppedApp(pid);
@@ -43,7 +41,6 @@ export const tellCases: readonly FaultCase[] = [
     how: "answered and cut: an answer without a length is reset",
     on: "main",
     certainty: proved,
-    twice: true,
     async inject({ app, alice }) {
       return tells(
         await cut(`${app.url}/unframed?then=reset`, alice.token),
@@ -56,7 +53,6 @@ export const tellCases: readonly FaultCase[] = [
     how: "answered and cut: kill -9 of the shim in an answer without a length, which looks like its end",
     on: "main",
     certainty: provedOrLikely,
-    twice: true,
     async inject({ fresh, alice, up }) {
       const app = await fresh();
       const { shim } = await up.replica(app.space);
@@ -88,7 +84,7 @@ async function nodeAway(): Promise<Injected> {
     if (!app.deployed.ok)
       throw new Error(`${app.space} does not run: ${app.deployed.says}\n${agent.log.slice(-5).join("\n")}`);
     const id = await cut(`${app.url}/unframed`, owner.token, () => void agent.end("SIGKILL"));
-    return { id, asks: owner.client, done };
+    return { id, asks: owner.client, done, of: cluster };
   } catch (error) {
     await done();
     throw error;
