@@ -46,8 +46,8 @@ export const otherWorks: readonly Control[] = [
     name: "a connection of an app that is carried",
     on: "boxed",
     async run(stage) {
-      await using _there = await listening(4_196, (socket) => socket.on("error", () => undefined).end("well\n"));
-      return { id: await tried(stage, "host=127.0.0.2&port=4196"), also: wentWell };
+      await using _there = await listening(4_199, (socket) => socket.on("error", () => undefined).end("well\n"));
+      return { id: await tried(stage, "host=127.0.0.2&port=4199"), also: wentWell };
     },
   },
   {
