@@ -69,7 +69,7 @@ export const ownFaults: readonly Control[] = [
     on: "main",
     async run({ app }) {
       const headers = { authorization: `Bearer hf_wb${"z".repeat(32)}` };
-      return seen(await visit(`${app.url}/`, undefined, { headers }), 401) as { readonly id: string };
+      return seen(await visit(`${app.url}/`, undefined, { headers }), 401);
     },
   },
   {
@@ -93,7 +93,7 @@ export const ownFaults: readonly Control[] = [
       const { space, url } = await fresh();
       await alice.client.pause(space);
       await until("it is paused", async () => (await alice.client.space(space)).state === "paused");
-      return seen(await visit(`${url}/`, alice), 503) as { readonly id: string };
+      return seen(await visit(`${url}/`, alice), 503);
     },
   },
 ];
