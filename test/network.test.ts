@@ -10,6 +10,7 @@ import type { AddressInfo, Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { Role } from "./support/cluster.ts";
 import { rawExchange } from "./support/edge-world.ts";
 import { freePort } from "./support/free-port.ts";
 import { needs } from "./support/needs.ts";
@@ -235,5 +236,45 @@ describe("Spaces told apart by ports", () => {
     const three = await platform.deploy(alice, "three", cookieApp("third"));
     assert.ok(![portOf(one), portOf(two), range.from].includes(portOf(three)));
     squatter.close();
+  });
+});
+
+describe("Spaces told apart by ports, with the edge apart", () => {
+  test("answer at their ports through all workers, also while no server is there, and keep them", async () => {
+    // The first of the range is another program's.
+    const other = createServer().listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const { port: from } = other.address() as AddressInfo;
+    const env = { WAYBILL_ADDRESSES: `ports:${from}-${from + 40}` };
+    await using platform = await Platform.start({ apart: await freePort(), gpus: null, service: true, env });
+    const edge = new Role("edge", ["edge", "--data", platform.data, "--workers", "2"], env);
+    await edge.start().ready;
+    try {
+      const alice = await platform.account("alice");
+      const [one, two] = [
+        await platform.deploy(alice, "one", cookieApp("first")),
+        await platform.deploy(alice, "two", cookieApp("second")),
+      ];
+      const portOf = (app: App): number => Number(new URL(app.url).port);
+      assert.ok(portOf(one) > from && portOf(two) > portOf(one), `${one.url} ${two.url}`);
+      const isServed = async ({ url }: App): Promise<boolean> => {
+        const all = await Promise.all(Array.from({ length: 10 }, () => visit(url).catch(() => undefined)));
+        return all.every((answer) => answer?.status === 200);
+      };
+      for (const app of [one, two]) await until(`${app.url} is served`, () => isServed(app));
+      const cookie = (await visit(one.url)).headers.getSetCookie()[0] ?? "";
+      assert.match(cookie, /^wb-[0-9a-z]{16}-session=first;/);
+      await platform.kill();
+      for (const app of [one, two]) assert.ok(await isServed(app), "no server is there");
+      await platform.up();
+      assert.equal((await alice.client.space("alice/one")).addresses[0], one.url);
+      const three = await platform.deploy(alice, "three", cookieApp("third"));
+      await until(`${three.url} is served`, () => isServed(three));
+      assert.ok(![from, portOf(one), portOf(two)].includes(portOf(three)));
+      assert.equal((await visit(one.url)).headers.getSetCookie()[0], cookie);
+    } finally {
+      other.close();
+      await edge.end("SIGTERM");
+    }
   });
 });

@@ -4,7 +4,7 @@
  */
 
 /** Changes with what both sides have to understand of each other. */
-export const edgeProtocol = 4;
+export const edgeProtocol = 5;
 
 /** A copy of 10,000 Spaces is some 4 MB; more than this is no message of ours. */
 export const edgeLineMaxChars = 64 << 20;
@@ -76,6 +76,8 @@ export interface Copy<Route = unknown, Found = unknown> {
   readonly members: readonly (readonly [string, readonly string[]])[];
   /** More addresses of the same port. */
   readonly addresses: readonly string[];
+  /** Ports of one Space each, with the mark of its cookies there. */
+  readonly ports: readonly (readonly [number, string])[];
   /** By the hash of the token. Empty when it comes from a server: what changed meanwhile is asked anew. */
   readonly tokens: readonly (readonly [string, Found])[];
   /** What was shown last, by {@link pairKey}. Empty when it comes from a server, as `tokens`. */
@@ -108,7 +110,8 @@ export type Change<Route = unknown> =
   | { readonly type: "token-changed"; readonly n: number; readonly id: string }
   /** All of them anew, the one to mint with first. */
   | { readonly type: "keys"; readonly n: number; readonly keys: readonly EdgeKey[] }
-  | { readonly type: "address"; readonly n: number; readonly address: string };
+  | { readonly type: "address"; readonly n: number; readonly address: string }
+  | { readonly type: "port"; readonly n: number; readonly port: number; readonly mark: string };
 
 export type ToEdge<Route = unknown, Found = unknown, Told = unknown, Signed = unknown> =
   | Copy<Route, Found>

@@ -11,8 +11,8 @@ export interface SpacePortsOptions {
   /** Ports that are some Space's, also of deleted ones. */
   taken(): Promise<ReadonlySet<number>>;
   keep(id: string, port: number): Promise<void>;
-  /** Listens there; says why it cannot. `mark`: its cookies'. */
-  listen(port: number, mark: string): Promise<string | undefined>;
+  /** Listens there; says why it cannot. `mark`: its cookies'; `isNew`: it was no Space's before. */
+  listen(port: number, mark: string, isNew: boolean): Promise<string | undefined>;
   /** Of this platform's own: what the marks are made of. */
   readonly secret: Uint8Array;
   /** A port of the range that something else has: the next one is tried. */
@@ -39,7 +39,7 @@ export class SpacePorts {
   }
 
   async #listen(id: string, port: number): Promise<PortGiven> {
-    const says = await this.#options.listen(port, this.#markOf(id));
+    const says = await this.#options.listen(port, this.#markOf(id), false);
     return says === undefined ? { ok: true, port } : { ok: false, port, says };
   }
 
@@ -48,7 +48,7 @@ export class SpacePorts {
     const others = await taken();
     for (let port = range.from; port <= range.to; port++) {
       if (others.has(port) || port === consolePort()) continue;
-      const says = await listen(port, this.#markOf(id));
+      const says = await listen(port, this.#markOf(id), true);
       if (says !== undefined) {
         onSkipped(port, says);
         continue;

@@ -264,7 +264,9 @@ export class Spaces {
   entry(id: string): EdgeEntry | undefined {
     const known = this.#byId.get(id);
     if (known === undefined) return undefined;
-    const hosts = [...this.#hostsOf(known.row), ...this.#ports.domains.namesOf(id)];
+    const { port } = known.row;
+    const own = this.#ports.spacePorts === null || port === null ? [] : [portName(port)];
+    const hosts = [...this.#hostsOf(known.row), ...own, ...this.#ports.domains.namesOf(id)];
     return { space: id, hosts, route: this.#routes.of(known) };
   }
 

@@ -187,7 +187,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     cacheBytes: (read.whole("WAYBILL_CACHES_MAX_MB", { least: 1, most: 1 << 30 }) ?? defaultCacheMb) * mebibyte,
   };
   const data = dataFolder(env, options.data);
-  if (options.edgeApart === true) problems.push(...apartProblems(port, data, network));
+  if (options.edgeApart === true) problems.push(...apartProblems(port, data));
   const waitMs = read.seconds("WAYBILL_BUILD_QUEUE_SECONDS") ?? buildLimits.waitMs;
   const buildMs = read.seconds("WAYBILL_BUILD_SECONDS") ?? seconds(1200);
   const waitingMax = read.whole("WAYBILL_BUILDS_WAITING", { least: 1, most: 10_000 });
@@ -317,10 +317,8 @@ function given<Of extends Readonly<Record<string, unknown>>>(
 }
 
 /** What an edge in processes of its own has to know beforehand. */
-function apartProblems(port: number | undefined, data: string, network: NetworkConfig): string[] {
+function apartProblems(port: number | undefined, data: string): string[] {
   const problems: string[] = [];
-  if (network.ports !== null)
-    problems.push("--addresses is ports, which goes with --edge own alone: who gives out a port has to listen on it");
   if (port === 0)
     problems.push("--port is 0; with --edge apart write a number, since the edge is told it before it opens it");
   if (Buffer.byteLength(join(data, edgeSockets.console)) > socketPathMaxBytes)

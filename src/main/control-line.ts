@@ -50,6 +50,8 @@ export interface ControlLineParts {
   readonly onTold: (request: string, told: CallTold) => void;
   /** Another address is to be answered on. */
   readonly onAddress: (address: string) => Promise<void>;
+  /** As well on a port that is one Space's. */
+  readonly onPort: (port: number, mark: string) => Promise<void>;
 }
 
 interface Asked {
@@ -120,6 +122,7 @@ export class ControlLine implements SpaceDirectory, StrangerCounter {
         if (message.type === "tier" || message.type === "token-changed") this.#resolver.forget();
         if (message.type === "keys") this.#keys?.take(keysOf(this.#known));
         if (message.type === "address") void this.#parts.onAddress(message.address);
+        if (message.type === "port") void this.#parts.onPort(message.port, message.mark);
     }
   }
 
@@ -133,7 +136,7 @@ export class ControlLine implements SpaceDirectory, StrangerCounter {
   }
 
   async openAddresses(): Promise<void> {
-    for (const address of this.#known.addresses) await this.#parts.onAddress(address);
+    await this.#open(this.#known);
   }
 
   /** Tells what is new. */
@@ -261,7 +264,12 @@ export class ControlLine implements SpaceDirectory, StrangerCounter {
       plainProcesses: copy.terms.plainProcesses,
     });
     this.#begun.resolve(copy);
-    for (const address of copy.addresses) void this.#parts.onAddress(address);
+    void this.#open(copy);
+  }
+
+  async #open({ addresses, ports }: EdgeCopy): Promise<void> {
+    for (const address of addresses) await this.#parts.onAddress(address);
+    for (const [port, mark] of ports) await this.#parts.onPort(port, mark);
   }
 
   #cannotWake(space: string): SpaceRoute | undefined {

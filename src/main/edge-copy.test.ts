@@ -25,6 +25,7 @@ const full = (more: Partial<FullCopy> = {}): FullCopy => ({
     tiers: [["alice", "pro"]],
     members: [],
     addresses: ["127.1.2.3"],
+    ports: [[7100, "wb-1-"]],
     tokens: [],
     pairs: [],
   },
@@ -124,9 +125,10 @@ describe("an edge's copy", () => {
     assert.ok(named && unnamed);
     for (const asked of [named, unnamed]) copy.keepPair(asked, { cert: "C", key: "K" });
     copy.apply({ type: "space", n: 8, space: demo("p_2") });
+    copy.apply({ type: "port", n: 9, port: 7101, mark: "wb-2-" });
     const again = new EdgeCopy(JSON.parse(JSON.stringify(copy.whole())) as FullCopy);
     assert.deepEqual(again.whole(), copy.whole());
     assert.equal(again.pair(named), again.pair(unnamed));
-    assert.deepEqual([again.n, again.token("a")?.token.id], [8, "t_1"]);
+    assert.deepEqual([again.n, again.token("a")?.token.id, again.ports.get(7101)], [9, "t_1", "wb-2-"]);
   });
 });

@@ -27,6 +27,8 @@ export class EdgeCopy {
   readonly terms: EdgeTerms;
   #keys: readonly EdgeKey[];
   readonly addresses: Set<string>;
+  /** Spaces' own, with the marks of their cookies. */
+  readonly ports: Map<number, string>;
   readonly #spaces: Map<string, Copied>;
   readonly #byHost = new Map<string, Copied>();
   readonly #lines = new Map<string, number | null>();
@@ -35,11 +37,12 @@ export class EdgeCopy {
   readonly #tokens: Map<string, FoundToken>;
   readonly #pairs: Map<string, EdgePair>;
 
-  constructor({ n, terms, keys, spaces, tiers, members, addresses, tokens, pairs }: FullCopy) {
+  constructor({ n, terms, keys, spaces, tiers, members, addresses, ports, tokens, pairs }: FullCopy) {
     this.#n = n;
     this.terms = terms;
     this.#keys = keys;
     this.addresses = new Set(addresses);
+    this.ports = new Map(ports);
     this.#spaces = new Map();
     this.#tiers = new Map(tiers);
     this.#members = new Map(members.map(([organisation, accounts]) => [organisation, new Set(accounts)]));
@@ -76,6 +79,9 @@ export class EdgeCopy {
         return;
       case "address":
         this.addresses.add(change.address);
+        return;
+      case "port":
+        this.ports.set(change.port, change.mark);
     }
   }
 
@@ -141,6 +147,7 @@ export class EdgeCopy {
       tiers: [...this.#tiers],
       members: [...this.#members].map(([organisation, accounts]) => [organisation, [...accounts]] as const),
       addresses: [...this.addresses],
+      ports: [...this.ports],
       tokens: [...this.#tokens],
       pairs: [...this.#pairs],
     };

@@ -4,6 +4,7 @@ import type { Server, Socket } from "node:net";
 import { edgeProtocol } from "../contract/edge.ts";
 import type { EdgeKey, EdgeReport, EdgeTerms, FromEdge } from "../contract/edge.ts";
 import type { EdgeWorkerView } from "../contract/status.ts";
+import { listenError } from "../edge/index.ts";
 import type { AddressResult, CallTold, SpaceRoute, TlsPairs } from "../edge/index.ts";
 import type { FoundSession } from "../identity/sessions.ts";
 import type { FoundToken } from "../identity/token-resolver.ts";
@@ -88,6 +89,7 @@ export class EdgeDesk implements AsyncDisposable {
   readonly #server: Server;
   readonly #connections = new Set<Connection>();
   readonly #addresses = new Set<string>();
+  readonly #ports = new Map<number, string>();
   readonly #tiers = new Map<string, string>();
   readonly #members: Map<string, readonly string[]>;
   /** As they were told: the document, and the number that it had. */
@@ -156,9 +158,17 @@ export class EdgeDesk implements AsyncDisposable {
     return Promise.resolve({ ok: true });
   }
 
-  /** A port is given to a Space by whoever listens: the configuration says that those of ports and an edge apart do not go together. */
-  addPort(): Promise<AddressResult> {
-    return Promise.resolve({ ok: false, code: "ENOTSUP", says: "Ports of Spaces are not for an edge apart." });
+  /**
+   * A port that nobody had before is tried here first: whatever other program has it, the next one is given. One that is the Space's
+   * already is the edge's to open, which may have it open since an earlier server; the edge's log says where it cannot.
+   */
+  async addPort(port: number, mark: string, isNew: boolean): Promise<AddressResult> {
+    const tried = isNew ? await isFree(this.#parts.terms.address, port) : { ok: true as const };
+    if (tried.ok && this.#ports.get(port) !== mark) {
+      this.#ports.set(port, mark);
+      this.#change({ type: "port", port, mark });
+    }
+    return tried;
   }
 
   tell(request: string, told: CallTold): void {
@@ -373,6 +383,7 @@ export class EdgeDesk implements AsyncDisposable {
       tiers: [...this.#tiers],
       members: [...this.#members],
       addresses: [...this.#addresses],
+      ports: [...this.#ports],
     } satisfies ForEdge);
   }
 
@@ -430,6 +441,17 @@ export class EdgeDesk implements AsyncDisposable {
   #settle(what: string, done: Promise<unknown>): void {
     done.catch((error: unknown) => this.#parts.onFailure(what, error));
   }
+}
+
+async function isFree(host: string, port: number): Promise<AddressResult> {
+  const server = createServer();
+  const opened = Promise.withResolvers<AddressResult>();
+  server.once("error", (error: NodeJS.ErrnoException) => {
+    const { code, message: says } = listenError(error, host, port);
+    opened.resolve({ ok: false, code, says });
+  });
+  server.listen({ host, port, exclusive: true }, () => server.close(() => opened.resolve({ ok: true })));
+  return opened.promise;
 }
 
 function hasChange({ report }: Worker, n: number): boolean {

@@ -46,6 +46,10 @@ const line = new ControlLine({
     const added = await opened.edge?.addAddress(address);
     if (added?.ok === false) log.error({ address }, added.says);
   },
+  onPort: async (own, mark) => {
+    const added = await opened.edge?.addPort(own, mark);
+    if (added?.ok === false) log.error({ port: own }, added.says);
+  },
 });
 const drained = Promise.withResolvers<number>();
 

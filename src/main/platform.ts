@@ -219,7 +219,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const replicas = new Replicas();
   const fitting = new Fitting(catalog.releases);
   // Opened when everything behind it is there; asked for by parts that are built before.
-  const opened: { edge?: Pick<Edge, "port" | "busy" | "addAddress" | "addPort" | "tell">; tls?: EdgeTls } = {};
+  const opened: { edge?: Pick<EdgeDesk, "port" | "busy" | "addAddress" | "addPort" | "tell">; tls?: EdgeTls } = {};
   const port = (): number => opened.edge?.port ?? config.listen.port;
   const url = (): string => `http://${ownHost(config.network)}:${port()}`;
   const { network } = config;
@@ -239,8 +239,8 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
       consolePort: port,
       taken: () => catalog.spaces.ports(),
       keep: (id, own) => catalog.spaces.givePort(id, own),
-      listen: async (own, mark) => {
-        const added = await opened.edge?.addPort(own, mark);
+      listen: async (own, mark, isNew) => {
+        const added = await opened.edge?.addPort(own, mark, isNew);
         return added && !added.ok ? added.says : undefined;
       },
       secret: await loadOwnSecret(catalog.settings, "cookies", random),
