@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Problem } from "../src/contract/problem.ts";
-import { passesMax } from "../src/edge/limits.ts";
+import { passesMax, strangersToldPerMinute } from "../src/edge/limits.ts";
 import type { SpaceRoute } from "../src/edge/ports.ts";
 import type { Code } from "../src/evidence/codes.ts";
 import { codes } from "../src/evidence/codes.ts";
@@ -140,4 +140,32 @@ test("a range of a file is the app's to give: 206, its bytes and what it says of
   }
   assert.equal((await ask(world, "/file", { range: "bytes=1-2" })).status, 416);
   await world.close();
+});
+
+describe("a stranger who is refused again and again", () => {
+  const bad = { refused: "identity/bad-token", detail: "It is nobody's." } as const;
+  const get = (fields: string): string => `GET / HTTP/1.1\r\nHost: ${appHost}\r\n${fields}Connection: close\r\n\r\n`;
+  const ids = (world: EdgeWorld): Set<string> => new Set(world.emitter.entries.map(({ work }) => work));
+
+  test("is told so many times one by one, then counted, with the same answer; who is known is told always", async () => {
+    const known = { ...bad, who: "bob" };
+    const world = await edgeWorld(app, {
+      identity: { resolve: ({ authorization }) => (authorization === undefined ? bad : known), mint: () => "minted" },
+    });
+    try {
+      const answers: string[] = [];
+      for (let n = 0; n < strangersToldPerMinute + 20; n += 1)
+        answers.push(await rawExchange(world.edge.port, get("")));
+      assert.deepEqual(
+        answers.map((answer) => /^HTTP\/1.1 401 .*^x-waybill-id: (.)_/ims.exec(answer)?.[1]),
+        answers.map((_, n) => (n < strangersToldPerMinute ? "q" : "n")),
+      );
+      assert.match(answers.at(-1) ?? "", /It is nobody's.*"code":"bad-token"/s);
+      assert.equal(ids(world).size, strangersToldPerMinute);
+      assert.match(await rawExchange(world.edge.port, get("Authorization: Bearer x\r\n")), /^x-waybill-id: q_/im);
+      assert.equal(ids(world).size, strangersToldPerMinute + 1);
+    } finally {
+      await world.close();
+    }
+  });
 });

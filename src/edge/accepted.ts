@@ -41,7 +41,9 @@ export type TurnAway = (code: Code, extra: TurnedAway) => void;
 
 export interface TurnedAway {
   readonly detail?: string | undefined;
-  readonly retryAfterMs?: number;
+  readonly retryAfterMs?: number | undefined;
+  readonly status?: number | undefined;
+  readonly close?: boolean | undefined;
   readonly headers?: Readonly<Record<string, string>>;
 }
 

@@ -1,11 +1,13 @@
 /** Whether a request may come into its Space: asked when it comes, and in a private Space again while it is open. */
+import { codeRow } from "../evidence/codes.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Break } from "../http/page.ts";
 import { credentialsOf } from "./accepted.ts";
-import type { Accepted } from "./accepted.ts";
+import type { Accepted, TurnedAway } from "./accepted.ts";
 import type { EdgeContext } from "./context.ts";
 import { admittedAgainMs } from "./limits.ts";
 import type { Asked, IdentityRefusal, Visitor, VisitorIdentity } from "./ports.ts";
+import type { Story } from "./story.ts";
 
 /** Where a refusal stopped the work: at the edge itself where it cannot tell who asks. */
 export function stopsAt({ refused }: IdentityRefusal): Break {
@@ -13,7 +15,7 @@ export function stopsAt({ refused }: IdentityRefusal): Break {
 }
 
 export class Admission {
-  readonly #context: Pick<EdgeContext, "identity" | "directory" | "guard">;
+  readonly #context: Pick<EdgeContext, "identity" | "directory" | "guard" | "told">;
   readonly #accepted: Accepted;
   /** When it was last asked. */
   #askedAt: number;
@@ -34,8 +36,16 @@ export class Admission {
   }
 
   /** Answers as at a name that is nobody's. */
-  turnAway(code: Code, detail: string | undefined): void {
-    this.#accepted.turnAway(code, { detail });
+  turnAway(code: Code, extra: TurnedAway): void {
+    this.#accepted.turnAway(code, extra);
+  }
+
+  /** Nothing of it is told yet, it is a stranger's own fault, and enough of those are told in this minute: one more is counted. */
+  isOnlyCounted(code: Code, { opened, hand, visitor }: Story): boolean {
+    if (codeRow(code).owner !== "visitor" || opened || hand !== undefined || this.#accepted.response.headersSent)
+      return false;
+    const who = visitor === undefined ? undefined : "refused" in visitor ? visitor.who : visitor.account;
+    return (who === undefined || who.startsWith("address:")) && !this.#context.told.take();
   }
 
   /**

@@ -8,11 +8,12 @@ import type { Clock } from "../stdx/time.ts";
 import { GradioEvents } from "./gradio/events.ts";
 import { Guard } from "./guard.ts";
 import type { GuardLimits } from "./guard.ts";
-import { passesMax, randomPoolBytes, shunnedForMs } from "./limits.ts";
+import { passesMax, randomPoolBytes, shunnedForMs, strangersToldPerMinute } from "./limits.ts";
 import type { EdgeLimits } from "./limits.ts";
 import { Pool } from "./pool.ts";
 import type { Replica, SpaceDirectory, VisitorIdentity } from "./ports.ts";
 import { Sticky } from "./sticky.ts";
+import { ToldOneByOne } from "./told.ts";
 
 /** A request under way, as the edge's timer and its closing see it. */
 export interface Carried {
@@ -57,6 +58,8 @@ export class EdgeContext {
   readonly gradio: GradioEvents;
   readonly sticky: Sticky;
   readonly guard: Guard;
+  /** Of strangers' refusals. */
+  readonly told: ToldOneByOne;
   /** Requests' bodies that are held until it is known where they go. */
   bodiesHeld = 0;
   /** It takes no more connections, and closes each with its next answer. */
@@ -87,6 +90,7 @@ export class EdgeContext {
       monotonic: () => options.clock.monotonic(),
       onVisitorGone: options.onVisitorGone,
     });
+    this.told = new ToldOneByOne(strangersToldPerMinute, () => options.clock.monotonic());
     this.guard = new Guard(options.guard, () => options.clock.monotonic());
     this.sticky = new Sticky({
       busy: (replica) => this.busy(replica),

@@ -158,7 +158,8 @@ export class Exchange implements UpstreamUser, Waiter {
     if (away !== undefined) {
       this.#abandon();
       // The Space's owner reads what was refused there, and why.
-      if ("refused" in visitor) this.#telling.refused(visitor.refused, codeRow(visitor.refused).status);
+      if ("refused" in visitor && !this.#admission.isOnlyCounted(visitor.refused, this.#story))
+        this.#telling.refused(visitor.refused, codeRow(visitor.refused).status);
       return away();
     }
     if ("refused" in visitor) return this.#refuse(visitor.refused, stopsAt(visitor), { detail: visitor.detail });
@@ -479,6 +480,7 @@ export class Exchange implements UpstreamUser, Waiter {
   #refuse(code: Code, stoppedAt: Break, how: Manner & { readonly drafts?: readonly Draft[] }): void {
     this.#abandon();
     this.#listener?.onBroken?.(code);
+    if (this.#admission.isOnlyCounted(code, this.#story)) return this.#admission.turnAway(code, how);
     this.#telling.refused(code, this.#statusOf(code, how.status), how.drafts);
     this.#answer(code, stoppedAt, how);
   }
@@ -495,7 +497,8 @@ export class Exchange implements UpstreamUser, Waiter {
   malformed(detail: string, status: number): boolean {
     if (this.#admission.isUntold(this.#story.visitor)) {
       this.#abandon();
-      this.#telling.refused("route/malformed", status);
+      if (!this.#admission.isOnlyCounted("route/malformed", this.#story))
+        this.#telling.refused("route/malformed", status);
       return false;
     }
     this.#refuse("route/malformed", "visitor", { detail, status, close: true });
@@ -581,7 +584,7 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   #answer(code: Code, stoppedAt: Break, how: Manner): void {
-    if (this.#admission.isUntold(this.#story.visitor)) return this.#admission.turnAway(code, how.detail);
+    if (this.#admission.isUntold(this.#story.visitor)) return this.#admission.turnAway(code, { detail: how.detail });
     const reply = this.#own(code, { ...how, stoppedAt, status: this.#statusOf(code, how.status) });
     if (this.#holding?.fails(reply) !== true) answerOwn(this.#request, this.#response, reply);
   }

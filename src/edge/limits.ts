@@ -106,3 +106,5 @@ export const timeSays = {
 } satisfies Record<TimeOver["code"], (ms: number) => string>;
 
 export const loopSays = `It has passed this edge ${passesMax} times already, by its CDN-Loop.`;
+/** Refusals of strangers that are told one by one in a minute, 3 kB of entries each: an owner sees what is tried, and a flood leaves a third of a megabyte. */
+export const strangersToldPerMinute = 100;

@@ -12,17 +12,12 @@ import type { EdgeContext } from "./context.ts";
 import type { StrangerCounter } from "./ports.ts";
 import { withoutSecret } from "./redact.ts";
 
-interface StrangerExtra extends TurnedAway {
-  readonly status?: number;
-  readonly close?: boolean;
-}
-
 export function strangerReplies(
   options: { readonly counter: StrangerCounter },
   context: EdgeContext,
   addressOf: (socket: Socket) => string,
 ) {
-  const reply = (code: Code, host: string, address: string, extra: StrangerExtra): ProblemReply => {
+  const reply = (code: Code, host: string, address: string, extra: TurnedAway): ProblemReply => {
     const counter = options.counter.count({ code, host: withoutSecret(host), address });
     const { close, retryAfterMs, headers, detail, status } = extra;
     const rest = { ...(detail !== undefined && { detail }), ...(status !== undefined && { status }) };
@@ -36,7 +31,7 @@ export function strangerReplies(
     };
   };
   return {
-    answer(request: IncomingMessage, response: ServerResponse, code: Code, host: string, extra: StrangerExtra): void {
+    answer(request: IncomingMessage, response: ServerResponse, code: Code, host: string, extra: TurnedAway): void {
       writeProblem(request, response, reply(code, host, visitorOf(request).address, extra));
     },
     raw(socket: Socket, detail: string, status: number, host: string): void {

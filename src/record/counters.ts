@@ -8,7 +8,7 @@ import type { Clock } from "../stdx/time.ts";
 import type { CountedRow } from "./evidence-database.ts";
 
 /** Counters of the current minute held apart; a scan of random hosts ends in the shared one. */
-export const countersMax = 2_000;
+export const countersMax = 1_000;
 /** A few examples of what was refused are enough to recognise it. */
 export const samplesMax = 3;
 const sampleMaxLength = 200;
