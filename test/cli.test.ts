@@ -272,6 +272,7 @@ describe("waybill", () => {
       "journal",
       "gpu",
       "status",
+      "incident",
       "login",
       "logout",
       "whoami",

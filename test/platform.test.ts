@@ -278,6 +278,37 @@ describe("a platform that runs", () => {
     assert.equal((await up.admin.space(app.space)).state, "running");
   });
 
+  test("what an operator takes out of use is a planned incident, told to all, explained, and closed when it is given back", async () => {
+    await up.admin.drain({ pool: "main" }, { reason: "a new driver" });
+    const incident = await until("it is told", async () => (await up.admin.incidents.list()).items[0]);
+    assert.deepEqual([incident.planned, incident.subject], [true, "drain/pool/main"]);
+    const told = await up.admin.incidents.note(incident.id, { says: "back by noon" });
+    assert.deepEqual(
+      told.notes.map(({ by, says }) => [by, says]),
+      [["admin", "back by noon"]],
+    );
+    await assert.rejects(bob.client.incidents.note(incident.id, { says: "mine" }), problem(403, "forbidden"));
+    const { kind, sentence } = await up.admin.explain(incident.id);
+    assert.equal(kind, "incident");
+    assert.match(sentence, /pool main draining, planned, by admin: a new driver\. It goes on\. .*back by noon/);
+    await assert.rejects(bob.client.explain(incident.id), problem(403, "forbidden"));
+    const stranger = (await (await fetch(`${up.url}/api/incidents/${incident.id}`)).text()) || "";
+    assert.match(stranger, /something was taken out of use.*back by noon/);
+    assert.doesNotMatch(stranger, /main|admin|driver/);
+    const audit = await up.admin.audit({ action: "incident" });
+    assert.deepEqual(
+      audit.items.map(({ action, target }) => [action, target]),
+      [["incident.note", `incident/${incident.id}`]],
+    );
+    await up.admin.undrain({ pool: "main" });
+    const over = await until("it is over", async () => {
+      const one = await up.admin.incidents.show(incident.id);
+      return one.until !== null && one;
+    });
+    assert.equal(over.closedBy, "detection");
+    await assert.rejects(up.admin.incidents.close(incident.id, { says: "again" }), problem(409, "conflict"));
+  });
+
   test("an owner's budget pays for a visitor, and credits for what the window cannot: the receipts say so", async () => {
     await alice.client.changeBudget(app.space, { limitMs: 60_000, whenOut: "visitor" });
     const { id } = await borrowed(bob, app);

@@ -73,6 +73,7 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   journal: () => import("./commands/journal.ts"),
   gpu: () => import("./commands/gpu.ts"),
   status: () => import("./commands/status.ts"),
+  incident: () => import("./commands/incident.ts"),
   login: () => import("./commands/login.ts"),
   logout: () => import("./commands/logout.ts"),
   whoami: () => import("./commands/whoami.ts"),

@@ -61,6 +61,7 @@ import type { LogLine } from "../contract/agent.ts";
 import type { SpanExplanation } from "../evidence/span.ts";
 import type { Explanation } from "../evidence/verdict.ts";
 import type { Asking, BudgetChange, Cards, Drainable, LogOptions, PoolChange, Routable, TierChange } from "./asked.ts";
+import { IncidentsClient } from "./incidents.ts";
 import { ApiError, WaitOver } from "./errors.ts";
 import { accessPath, cardsPath, drainPath, pathOf, routePath } from "./paths.ts";
 import { followRequests, queryOfFilter } from "./requests.ts";
@@ -94,11 +95,13 @@ const backupLookEveryMs = 1_000;
 
 export class WaybillClient {
   readonly url: string;
+  readonly incidents: IncidentsClient;
   readonly #http: Transport;
 
   constructor(options: ClientOptions) {
     this.#http = new Transport(options);
     this.url = this.#http.url;
+    this.incidents = new IncidentsClient(this.#http);
   }
 
   async status(asking: Asking = {}): Promise<StatusView> {

@@ -3,6 +3,8 @@
  * amounts whole GPU milliseconds, instants RFC 3339 in UTC. Fields are added, never renamed. Every refusal is
  * `application/problem+json` (contract/problem.ts).
  *   GET    /api/status                              → StatusView
+ *   GET    /api/incidents?page=                     → Page of IncidentView; GET /api/incidents/ID → IncidentView
+ *   POST   /api/incidents/ID/notes                  { says } → IncidentView; POST …/close { says } ends it: for operators
  *   GET    /api/whoami-v2                           → WhoAmI (the Hub's shape)
  *   POST   /api/tokens CreateToken → CreatedToken   (of one's own with no more than one's own; admin: any); GET ?account= → Page<TokenView>; DELETE /ID, or /current: the one that asks
  *   GET    /api/sessions?account=                   → Page<SessionView>; DELETE /ID, or all but the one that asks  (one's own; admin: any)

@@ -1,4 +1,5 @@
 /** What `GET /api/status` answers: the platform now. */
+import type { IncidentView } from "./incidents.ts";
 import type { PoolView } from "./pools.ts";
 import type { Isolation } from "./isolation.ts";
 
@@ -26,6 +27,8 @@ export interface StatusView {
   /** Works are counted since then: what ended before is in no sum. */
   readonly countedSince?: string;
   readonly boundaries?: readonly BoundaryView[];
+  /** Those that go on, the newest first, then those of the last day. */
+  readonly incidents?: readonly IncidentView[];
   /** Up to when all that each source wrote is in the record; for who is signed in. */
   readonly evidence?: readonly EvidenceView[];
 }

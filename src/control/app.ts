@@ -30,6 +30,7 @@ import { moreRoute } from "./routes/hub/more.ts";
 import { hubReposRoute } from "./routes/hub/repos.ts";
 import { treeRoute } from "./routes/hub/tree.ts";
 import { uploadRoute } from "./routes/hub/upload.ts";
+import { incidentsRoute } from "./routes/incidents.ts";
 import { loginRoute } from "./routes/login.ts";
 import { logsRoute } from "./routes/logs.ts";
 import { pagesRoute } from "./routes/pages.ts";
@@ -59,6 +60,7 @@ const routes: readonly Route[] = [
   loginRoute,
   settingsRoute,
   statusRoute,
+  incidentsRoute,
   whoamiRoute,
   tokensRoute,
   deviceRoute,

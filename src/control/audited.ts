@@ -38,6 +38,7 @@ const platform = (): null => null;
 const ofSpace = { target: (path: PathParts) => `space/${spaceOf(path)}`, owner: ({ owner = "" }: PathParts) => owner };
 const ofPool = { target: ({ name }: PathParts) => `pool/${name}`, owner: platform };
 const ofNode = { target: ({ name }: PathParts) => `node/${name}`, owner: platform };
+const ofIncident = { target: ({ id }: PathParts) => `incident/${id}`, owner: platform };
 const ofCard = { target: ({ name, index }: PathParts) => `node/${name}/card/${index}`, owner: platform };
 const ofAccount = { target: ({ name }: PathParts) => `account/${name}`, owner: ({ name = "" }: PathParts) => name };
 const ofMember = {
@@ -232,6 +233,8 @@ export const audited: Readonly<Record<string, Audited>> = {
     was: async (server, { name = "" }) => ({ maxBytes: (await server.catalog.largeFiles.limit(name)) ?? null }),
   },
   "POST /api/hub/jobs": { action: "hub.job", target: (_path, { kind }) => `hub/${word(kind)}`, owner: platform },
+  "POST /api/incidents/:id/notes": { action: "incident.note", ...ofIncident },
+  "POST /api/incidents/:id/close": { action: "incident.close", ...ofIncident },
   "POST /api/backups": { action: "platform.backup", target: () => "platform", owner: platform },
 };
 

@@ -7,6 +7,7 @@ import type { Entry, WorkKind } from "../evidence/entry.ts";
 import { explain, explainCounted, explainSpace } from "../evidence/explain.ts";
 import type { Charge, Explanation } from "../evidence/verdict.ts";
 import type { LinkedWork, WorkRecord } from "../evidence/work-record.ts";
+import type { Incident } from "../evidence/incidents.ts";
 import type { Journal } from "../journal/index.ts";
 import { entriesOfRecord } from "../record/scheduler-view.ts";
 import type { EvidenceStore } from "../record/store.ts";
@@ -46,6 +47,7 @@ export interface ExplainingParts {
   readonly replicas: Replicas;
   readonly hubRepos: HubRepos;
   call(id: string): Promise<CallView | undefined>;
+  incident(id: string): Promise<Incident | undefined>;
 }
 
 /** Works beside one work that are shown with their outcome; the rest are in its entries. */
@@ -109,6 +111,8 @@ export class Explaining {
         const receipt = await this.#parts.catalog.calls.receipt(id);
         return receipt ? as(id, await this.explain(receipt.call)) : alone(await this.#subjects.node(id));
       }
+      case "i":
+        return alone((await this.#subjects.incident(id)) ?? (await this.#subjects.node(id)));
       case "rel":
         return alone((await this.#subjects.release(id)) ?? (await this.#subjects.node(id)));
       case "t":

@@ -21,6 +21,7 @@ import { boardOf, budgetOf, poolOf, poolsOf, queueOf, quotaIn, tiersOf } from ".
 import type { BudgetSummary, Quota } from "../core/views.ts";
 import type { Actor } from "../core/spaces/model.ts";
 import type { Code } from "../evidence/codes.ts";
+import type { Incidents, Reader } from "./incidents.ts";
 import { HandOvers } from "./hand-overs.ts";
 import type { XetService } from "../hub/xet/service.ts";
 import { signVisit } from "../identity/visits.ts";
@@ -222,7 +223,11 @@ export class Server {
     this.sessions = parts.sessions;
     this.signIn = new SignIn(parts);
     this.providers = new Providers({ ...parts, settings: parts.providers ?? [] });
-    this.#explaining = new Explaining({ ...parts, call: (id) => this.calls.get(id) });
+    this.#explaining = new Explaining({
+      ...parts,
+      call: (id) => this.calls.get(id),
+      incident: async (id) => this.incidents?.get(id),
+    });
     this.#spans = new Spans({ ...parts, explain: (id) => this.#explaining.explain(id) });
   }
 
@@ -247,15 +252,21 @@ export class Server {
     return repo.gated === "no" || this.gates.has(repo, account) || this.mayAccount(account, "write", repo);
   }
 
+  /** Undefined where a test detects nothing. */
+  get incidents(): Incidents | undefined {
+    return this.#parts.standing?.incidents;
+  }
+
   /** How apps are closed off, as the node measured it. */
   get isolation(): Isolation {
     return this.#parts.nodes.all[0]?.isolation ?? noIsolation("no node is connected");
   }
 
-  /** `isStranger`: for whoever is not signed in, without names of nodes and how they close apps off. */
-  async status({ isStranger = false } = {}): Promise<StatusView> {
+  /** For strangers without names of nodes and how they close apps off. */
+  async status(reader: Reader = "operator"): Promise<StatusView> {
+    const isStranger = reader === "stranger";
     const { engine, about, spaces, standing } = this.#parts;
-    const stood = await standing?.view();
+    const stood = await standing?.view(reader);
     const pools = await engine.read((state) => poolsOf(state).map(poolView));
     return {
       version: about.version,
@@ -508,6 +519,7 @@ export class Server {
     const wished = drain && { reason: drain.reason, by: drain.by, endInMs };
     const answer = await this.#order({ type: "set-drain", of, drain: wished });
     assert(answer.ok || answer.why.startsWith("unknown-"), "the ledger takes a drain that the route took");
+    this.#parts.standing?.lookSoon();
     return answer.ok;
   }
 

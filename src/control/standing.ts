@@ -2,14 +2,22 @@
  * How the platform stands: each boundary's state from what its record counts, looked at now and then, and told from what was looked at
  * last where nothing newer can be had.
  */
+import type { IncidentView } from "../contract/incidents.ts";
+import type { NodeView } from "../contract/nodes.ts";
 import type { BoundaryView, EvidenceView, SumsView } from "../contract/status.ts";
+import type { Condition } from "../evidence/incidents.ts";
 import { behindOf, boundaries, completeTo, stateOf, sumsOf } from "../evidence/boundaries.ts";
-import type { CountedBoundary, Source, SourceKind, Sums } from "../evidence/boundaries.ts";
+import type { CountedBoundary, Counts, Source, SourceKind, Sums } from "../evidence/boundaries.ts";
+import type { Drained } from "../core/drained.ts";
 import type { Journal } from "../journal/index.ts";
 import type { BoundaryState, StatusRecord } from "../record/status-store.ts";
 import type { CountsFound } from "../record/work-counts.ts";
+import type { RandomBytes } from "../stdx/ids.ts";
 import { instant, iso } from "../stdx/time.ts";
 import type { Clock } from "../stdx/time.ts";
+import { conditionsOf, platformCodes } from "./conditions.ts";
+import { Incidents, incidentView } from "./incidents.ts";
+import type { Reader } from "./incidents.ts";
 import { CallCounting } from "./call-counting.ts";
 import type { Engine } from "./engine.ts";
 
@@ -18,8 +26,11 @@ export interface StandingParts {
   readonly engine: Engine;
   readonly journal: Journal;
   readonly clock: Clock;
-  /** Nodes that the ledger knows, and whether each is connected now. */
-  nodes(): Promise<readonly { readonly name: string; readonly isConnected: boolean }[]>;
+  readonly random: RandomBytes;
+  /** What the ledger knows of its nodes, and what is out of use. */
+  nodes(): Promise<{ readonly views: readonly NodeView[]; readonly drains: readonly Drained[] }>;
+  /** Whether a node is connected now. */
+  isConnected(node: string): boolean;
   /** When all that this machine's emitters had written was last in the record; null: not yet. */
   shippedAt(): number | null;
   onFailure(what: string, error: unknown): void;
@@ -29,6 +40,8 @@ export interface StandingParts {
 export interface Standing {
   readonly countedSince: string;
   readonly boundaries: readonly BoundaryView[];
+  /** Those that go on, and those of the last day. */
+  readonly incidents: readonly IncidentView[];
   readonly evidence: readonly EvidenceView[];
 }
 
@@ -39,27 +52,37 @@ const hourMs = 60 * minuteMs;
 const spansMs = [10 * minuteMs, hourMs, 24 * hourMs] as const;
 /** Whoever asks again within this gets the same numbers. */
 const sameForMs = 2_000;
+/** Incidents that are told with the status. */
+const incidentsShown = 20;
 /** A node that has been away for so long is not waited for: it is gone. */
 const goneAfterMs = 24 * hourMs;
 
 export class StandingDesk implements AsyncDisposable {
   readonly #parts: StandingParts;
+  readonly incidents: Incidents;
   readonly #calls: CallCounting;
   readonly #timer: NodeJS.Timeout;
   readonly #heardOf = new Map<string, number>();
   readonly #openedAt: number;
+  readonly #last = new Map<Reader, Standing>();
+  /** As the last look saw it. */
+  #wrong: readonly Condition[] = [];
   #states: ReadonlyMap<string, BoundaryState>;
   #looking: Promise<void> | undefined;
   #counts: { readonly at: number; readonly found: Promise<CountsFound> } | undefined;
 
   static async open(parts: StandingParts): Promise<StandingDesk> {
-    const [calls, states] = [await CallCounting.open(parts), await parts.record.states()];
-    return new StandingDesk(parts, calls, states);
+    const [calls, incidents] = [await CallCounting.open(parts), await Incidents.load(parts)];
+    return new StandingDesk(parts, { calls, incidents, states: await parts.record.states() });
   }
 
-  private constructor(parts: StandingParts, calls: CallCounting, states: readonly BoundaryState[]) {
+  private constructor(
+    parts: StandingParts,
+    { calls, incidents, states }: { calls: CallCounting; incidents: Incidents; states: readonly BoundaryState[] },
+  ) {
     this.#parts = parts;
     this.#calls = calls;
+    this.incidents = incidents;
     this.#states = new Map(states.map((state) => [state.boundary, state]));
     this.#openedAt = parts.clock.wall();
     this.#timer = setInterval(() => void this.#lookQuietly(), lookEveryMs).unref();
@@ -71,13 +94,40 @@ export class StandingDesk implements AsyncDisposable {
     return this.#looking;
   }
 
-  async view(): Promise<Standing> {
+  /** Without waiting for it: what was changed just now is told soon. */
+  lookSoon(): void {
+    void this.#lookQuietly();
+  }
+
+  /** Where the record cannot be asked, what was told last, with all that is unknown now. */
+  async view(reader: Reader): Promise<Standing | undefined> {
+    try {
+      const told = await this.#view(reader);
+      this.#last.set(reader, told);
+      return told;
+    } catch (error) {
+      this.#parts.onFailure("telling how the platform stands", error);
+      const last = this.#last.get(reader);
+      return last && { ...last, boundaries: last.boundaries.map((one) => ({ ...one, ...notKnown })) };
+    }
+  }
+
+  async #view(reader: Reader): Promise<Standing> {
     await this.#calls.catchUp();
-    const [found, sources] = await Promise.all([this.#found(), this.#sources()]);
+    const now = this.#parts.clock.wall();
+    const [found, { views }, newest] = await Promise.all([
+      this.#found(),
+      this.#parts.nodes(),
+      this.incidents.list(null, incidentsShown),
+    ]);
+    const sources = this.#sources(views);
     const told = this.#tell(found, sources);
+    const { open } = this.incidents;
+    const over = newest.filter(({ until }) => until !== null && now - until < 24 * hourMs);
     return {
       countedSince: iso(instant(found.since)),
       boundaries: told.map(({ view }) => view),
+      incidents: [...open, ...over].slice(0, incidentsShown).map((incident) => incidentView(incident, reader)),
       evidence: sources.map(({ kind, name, completeTo: at }) => ({
         kind,
         name,
@@ -92,12 +142,37 @@ export class StandingDesk implements AsyncDisposable {
     await this.#looking?.catch(() => {}); // Told when it failed.
   }
 
+  /** Best effort, where the platform is about to end: its journal took nothing more. */
+  async cannotWrite(says: string): Promise<void> {
+    await this.incidents.see([...this.#wrong, journalWrong(says)]);
+  }
+
   async #look(): Promise<void> {
     await this.#calls.catchUp();
-    const [found, sources] = await Promise.all([this.#found(), this.#sources()]);
-    const now = this.#tell(found, sources).map(({ state }) => state);
-    const changed = now.filter(({ boundary, state }) => this.#states.get(boundary)?.state !== state);
-    this.#states = new Map(now.map((state) => [state.boundary, state]));
+    const { record, clock } = this.#parts;
+    const now = clock.wall();
+    const open = new Map(this.incidents.open.map((incident) => [incident.subject, incident]));
+    // Their counts are told since they began.
+    const counted = [...open.values()].filter(({ wrong }) => wrong === "failures");
+    const begun = counted.map(({ since }) => since - spansMs[0]);
+    const [found, { views, drains }] = await Promise.all([
+      record.counts([...spansMs.map((span) => now - span), ...begun]),
+      this.#parts.nodes(),
+    ]);
+    const [recent] = found.spans;
+    if (!recent) return;
+    const sources = this.#sources(views);
+    const since = new Map(counted.map(({ subject }, i) => [subject, found.spans[spansMs.length + i] as Counts]));
+    const codes = platformCodes(recent.works.map(({ code }) => code));
+    const samples = codes.length === 0 ? [] : await record.samples(codes, now - spansMs[0]);
+    this.#wrong = conditionsOf({ now, nodes: views, drains, sources, recent, open, since, samples });
+    await this.incidents.see(this.#wrong);
+    await this.#keepStates(this.#tell(found, sources).map(({ state }) => state));
+  }
+
+  async #keepStates(states: readonly BoundaryState[]): Promise<void> {
+    const changed = states.filter(({ boundary, state }) => this.#states.get(boundary)?.state !== state);
+    this.#states = new Map(states.map((state) => [state.boundary, state]));
     if (changed.length > 0) await this.#parts.record.putStates(changed);
   }
 
@@ -122,10 +197,11 @@ export class StandingDesk implements AsyncDisposable {
     const now = this.#parts.clock.wall();
     const [recent, hour, day] = found.spans;
     if (!recent || !hour || !day) return [];
+    const failing = new Set(this.incidents.open.flatMap(({ planned, boundary }) => (planned ? [] : [boundary])));
     return boundaries.map((boundary) => {
       const behind = behindOf(boundary, sources, now);
       const sums = sumsOf(boundary, recent);
-      const state = stateOf(boundary, { recent: sums, isFailing: false, isKnown: behind.length === 0 });
+      const state = stateOf(boundary, { recent: sums, isFailing: failing.has(boundary), isKnown: behind.length === 0 });
       const known = this.#states.get(boundary);
       const since = known?.state === state ? known.since : now;
       const view: BoundaryView = {
@@ -140,11 +216,10 @@ export class StandingDesk implements AsyncDisposable {
     });
   }
 
-  async #sources(): Promise<readonly Source[]> {
-    const { clock, shippedAt } = this.#parts;
+  #sources(nodes: readonly NodeView[]): readonly Source[] {
+    const { clock, shippedAt, isConnected } = this.#parts;
     const now = clock.wall();
-    const nodes = await this.#parts.nodes();
-    for (const { name, isConnected } of nodes) if (isConnected) this.#heardOf.set(name, now);
+    for (const { name } of nodes) if (isConnected(name)) this.#heardOf.set(name, now);
     for (const name of this.#heardOf.keys()) if (!nodes.some((node) => node.name === name)) this.#heardOf.delete(name);
     const shipped = shippedAt();
     const own = (["edge", "server"] as const).map((kind): Source => ({ kind, name: kind, completeTo: shipped }));
@@ -158,8 +233,17 @@ export class StandingDesk implements AsyncDisposable {
 }
 
 /** For strangers: without the names of what is behind. */
-export function unnamed({ countedSince, boundaries: all }: Standing): Omit<Standing, "evidence"> {
-  return { countedSince, boundaries: all.map((one) => ({ ...one, behind: [] })) };
+export function unnamed({ evidence: _evidence, ...rest }: Standing): Omit<Standing, "evidence"> {
+  const { boundaries: all } = rest;
+  return { ...rest, boundaries: all.map((one) => ({ ...one, behind: [] })) };
+}
+
+const notKnown = { state: "unknown", says: "the record does not answer: these are its last numbers" } as const;
+
+function journalWrong(says: string): Condition {
+  const told = `the platform ended, since its journal or its own spool could not be written: ${says}`;
+  const about = { subject: "journal", boundary: "record", wrong: "journal", planned: false } as const;
+  return { ...about, since: null, says: told, counts: null, behind: [] };
 }
 
 function toldTo(at: number | null, now: number): string | null {

@@ -8,13 +8,14 @@ import { drainOf, homeOf, troubleOf, type Card } from "../core/slots.ts";
 import { callOutcomes } from "../evidence/call-outcomes.ts";
 import { explainNode, type NodeCard } from "../evidence/explain-node.ts";
 import { explainTold, type Told } from "../evidence/explain-told.ts";
+import type { Incident } from "../evidence/incidents.ts";
 import type { Explanation, Link } from "../evidence/verdict.ts";
 import type { WorkRecord } from "../evidence/work-record.ts";
 import { clockTime, count } from "../evidence/words.ts";
 import { keyOf, repoNouns, type RepoName } from "../hub/repo-name.ts";
 import type { Journal } from "../journal/index.ts";
 import { entriesOfRecord } from "../record/scheduler-view.ts";
-import { iso, type Instant } from "../stdx/time.ts";
+import { instant, iso, type Instant } from "../stdx/time.ts";
 import type { Engine } from "./engine.ts";
 import type { HubRepo, HubRepos } from "./hub-repos.ts";
 import { drainView } from "./node-views.ts";
@@ -30,6 +31,7 @@ export interface SubjectParts {
   readonly hubRepos: HubRepos;
   /** The works that these ids name, each in a line; those of which nothing is recorded are left out. */
   lines(ids: readonly string[]): Promise<readonly Link[]>;
+  incident(id: string): Promise<Incident | undefined>;
   read(): WorkRecord["read"];
 }
 
@@ -42,6 +44,9 @@ export interface Subject {
 
 /** Builds of a commit, and replicas of a node or a release, that are shown beside it, the newest first. */
 const shownMax = 20;
+
+/** Around an incident, what the ledger holds of its node is told with it. */
+const aroundMs = 60_000;
 
 export class Subjects {
   readonly #parts: SubjectParts;
@@ -72,6 +77,27 @@ export class Subjects {
     const outcome = slot.stage === "free" ? "ok" : "open";
     const look = ["waybill gpu board", `waybill explain ${id.slice(0, id.indexOf("/"))}`];
     return this.#told({ id, kind: "slot", outcome, says: [slotSays(id, slot)], links, look }, null, null);
+  }
+
+  /** What was wrong, with the works or the node behind it. */
+  async incident(id: string): Promise<Subject | undefined> {
+    const incident = await this.#parts.incident(id);
+    if (!incident) return undefined;
+    const { behind, until, since, wrong } = incident;
+    const links = await this.#parts.lines(behind);
+    const nodes = wrong === "failures" ? [] : behind;
+    const read = this.#parts.read();
+    const records = (await Promise.all(nodes.map((node) => this.#parts.journal.readWork(node)))).flat();
+    // What the ledger held of the node from a minute before on: what was seen and what brought it about.
+    const within = records.filter(
+      ({ index, at: when }) =>
+        index <= read.journal && when >= since - aroundMs && (until === null || when <= until + aroundMs),
+    );
+    const entries = within.flatMap((record) => entriesOfRecord(record).filter(({ work }) => nodes.includes(work)));
+    const look = [`waybill incident show ${id}`, ...nodes.map((node) => `waybill explain ${node}`)];
+    const outcome = until === null ? "open" : "ok";
+    const told = { id, kind: "incident", outcome, says: incidentSays(incident), links, look } as const;
+    return { explanation: { ...explainTold({ ...told, read }), entries }, owner: null, account: null };
   }
 
   async release(id: string): Promise<Subject | undefined> {
@@ -178,6 +204,29 @@ export class Subjects {
   #told(told: Omit<Told, "read">, owner: string | null, account: string | null): Subject {
     return { explanation: explainTold({ ...told, read: this.#parts.read() }), owner, account };
   }
+}
+
+function incidentSays({
+  id,
+  boundary,
+  planned,
+  says,
+  since,
+  until,
+  closedBy,
+  counts,
+  notes,
+}: Incident): readonly string[] {
+  const ends =
+    until === null ? "It goes on" : `It was over at ${at(instant(until))}, closed by ${closedBy ?? "nobody"}`;
+  return [
+    `Incident ${id} at ${boundary}${planned ? ", planned" : ""}, since ${at(instant(since))}: ${says}`,
+    ...(counts === null
+      ? []
+      : [`Of ${count(counts.works, "work")} that ended there, ${counts.failed} failed by the platform's fault`]),
+    ends,
+    ...notes.map((note) => `${note.by} at ${at(instant(note.at))}: ${note.says}`),
+  ];
 }
 
 /** So much of a commit tells it from all others of a repository. */

@@ -20,6 +20,7 @@ export const idKinds: Readonly<Record<string, IdKind>> = {
   r: { says: "a receipt" },
   rel: { says: "a release" },
   n: { says: "refusals that are counted" },
+  i: { says: "an incident" },
   t: { says: "a token" },
   s: { says: "a session" },
   al: { says: "an allowance", look: "`waybill quota` of its account lists allowances" },

@@ -37,7 +37,7 @@ import { Retention } from "../control/retention.ts";
 import { RequestEffects } from "../control/request-effects.ts";
 import { SpacePorts } from "../control/space-ports.ts";
 import { Spaces } from "../control/spaces.ts";
-import { StandingDesk } from "../control/standing.ts";
+import type { StandingDesk } from "../control/standing.ts";
 import { openCallsOn } from "../core/views.ts";
 import { ListenError, openEdge } from "../edge/index.ts";
 import type { Edge, EdgeOptions } from "../edge/index.ts";
@@ -74,6 +74,7 @@ import { openJournal, postgresMark } from "./open-journal.ts";
 import { consoleHosts, edgeNetwork, insideSocket, ownHost, ownEdge, platformUrlFor } from "./own-edge.ts";
 import { RemoteNodes } from "./remote-nodes.ts";
 import { payerOfApp, visitorIdentity, verifyVisitor } from "./visitors.ts";
+import { openStanding } from "./standing.ts";
 import { spaceOwner } from "../contract/space.ts";
 
 export interface World {
@@ -133,7 +134,10 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const { clock, random, log } = world;
   await using stack = new AsyncDisposableStack();
   const broken = Promise.withResolvers<Error>();
+  const watch: { standing?: StandingDesk } = {};
   const onFatal = (error: Error): void => {
+    // Its own record may still be written where the journal is not; where neither is, the log has it.
+    void watch.standing?.cannotWrite(error.message).catch((failed: unknown) => onFailure("an incident", failed));
     log.error({ error: error.stack }, "the platform cannot go on");
     broken.resolve(error);
   };
@@ -456,16 +460,11 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     await Promise.all([serverSpool.sync(), edgeSpool.sync()]);
     await shipping();
   };
-  const standing = stack.use(
-    await StandingDesk.open({
-      ...{ record: evidence.status, engine, journal, clock, onFailure },
-      nodes: async () => {
-        const names = await engine.read((state) => [...state.nodes.keys()]);
-        return names.map((name) => ({ name, isConnected: nodes.isConnected(name) }));
-      },
-      shippedAt: () => shippedAt,
-    }),
-  );
+  const standing = await openStanding(stack, {
+    ...{ evidence, engine, journal, nodes, clock, random, onFailure },
+    shippedAt: () => shippedAt,
+  });
+  watch.standing = standing;
   let bootMs = 0;
   const server = new Server({
     engine,

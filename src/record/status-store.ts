@@ -1,4 +1,5 @@
 /** What the status asks of the evidence store's thread: counts of works, and incidents. */
+import type { Incident } from "../evidence/incidents.ts";
 import type { EvidenceDatabase } from "./evidence-database.ts";
 import type { CallCounts, CountsFound } from "./work-counts.ts";
 
@@ -8,8 +9,22 @@ export type StatusAsk =
   | { readonly what: "count-calls"; readonly counts: CallCounts }
   | { readonly what: "calls-through" }
   | { readonly what: "begin-calls"; readonly through: number }
+  | { readonly what: "open-incidents" }
+  | { readonly what: "muted-subjects" }
+  | { readonly what: "put-incidents"; readonly incidents: readonly Incident[] }
+  | { readonly what: "incidents"; readonly before: IncidentPlace | null; readonly limit: number }
+  | { readonly what: "incident"; readonly id: string }
   | { readonly what: "states" }
   | { readonly what: "put-states"; readonly states: readonly BoundaryState[] };
+
+/** The place of one in the list: the newest first. */
+export interface IncidentPlace {
+  readonly since: number;
+  readonly id: string;
+}
+
+/** Incidents that are over and kept, the newest. */
+export const incidentsKept = 10_000;
 
 /** In which state a boundary is, and since when. */
 export interface BoundaryState {
@@ -57,6 +72,28 @@ export class StatusRecord {
     await this.#ask({ what: "begin-calls", through });
   }
 
+  async openIncidents(): Promise<readonly Incident[]> {
+    return (await this.#ask({ what: "open-incidents" })) as readonly Incident[];
+  }
+
+  /** Subjects whose newest incident an operator closed. */
+  async mutedSubjects(): Promise<readonly string[]> {
+    return (await this.#ask({ what: "muted-subjects" })) as readonly string[];
+  }
+
+  /** On the disk when it resolves. */
+  async putIncidents(incidents: readonly Incident[]): Promise<void> {
+    await this.#ask({ what: "put-incidents", incidents });
+  }
+
+  async incidents(before: IncidentPlace | null, limit: number): Promise<readonly Incident[]> {
+    return (await this.#ask({ what: "incidents", before, limit })) as readonly Incident[];
+  }
+
+  async incident(id: string): Promise<Incident | null> {
+    return (await this.#ask({ what: "incident", id })) as Incident | null;
+  }
+
   async states(): Promise<readonly BoundaryState[]> {
     return (await this.#ask({ what: "states" })) as readonly BoundaryState[];
   }
@@ -84,6 +121,28 @@ export function answerStatus(store: EvidenceDatabase, ask: StatusAsk): unknown {
       return store.workCounts.callsThrough();
     case "begin-calls":
       return store.workCounts.beginCalls(ask.through);
+    case "open-incidents":
+      return bodies(store.prepare("SELECT body FROM incidents WHERE until IS NULL ORDER BY since").all());
+    case "muted-subjects":
+      return store
+        .prepare(
+          `SELECT subject FROM incidents AS one WHERE body ->> '$.closedBy' NOT NULL AND body ->> '$.closedBy' <> 'detection'
+             AND NOT EXISTS (SELECT 1 FROM incidents AS newer WHERE newer.subject = one.subject AND newer.since > one.since)`,
+        )
+        .all()
+        .map((row) => String(row["subject"]));
+    case "put-incidents":
+      return store.transaction(() => putIncidents(store, ask.incidents));
+    case "incidents": {
+      const { since, id } = ask.before ?? { since: Number.MAX_SAFE_INTEGER, id: "" };
+      return bodies(
+        store
+          .prepare("SELECT body FROM incidents WHERE (since, id) < (?, ?) ORDER BY since DESC, id DESC LIMIT ?")
+          .all(since, id, ask.limit),
+      );
+    }
+    case "incident":
+      return bodies(store.prepare("SELECT body FROM incidents WHERE id = ?").all(ask.id))[0] ?? null;
     case "states":
       return store.prepare("SELECT boundary, state, since FROM boundary_states ORDER BY boundary").all();
     case "put-states":
@@ -92,4 +151,22 @@ export function answerStatus(store: EvidenceDatabase, ask: StatusAsk): unknown {
         for (const { boundary, state, since } of ask.states) put.run(boundary, state, since);
       });
   }
+}
+
+function putIncidents(store: EvidenceDatabase, incidents: readonly Incident[]): void {
+  const put = store.prepare("INSERT OR REPLACE INTO incidents VALUES (?, ?, ?, ?, ?)");
+  for (const incident of incidents) {
+    const { id, subject, since, until } = incident;
+    put.run(id, subject, since, until, JSON.stringify(incident));
+  }
+  store
+    .prepare(
+      `DELETE FROM incidents WHERE id IN
+         (SELECT id FROM incidents WHERE until IS NOT NULL ORDER BY since DESC LIMIT -1 OFFSET ${incidentsKept})`,
+    )
+    .run();
+}
+
+function bodies(rows: readonly Record<string, unknown>[]): readonly Incident[] {
+  return rows.map((row) => JSON.parse(String(row["body"])) as Incident);
 }

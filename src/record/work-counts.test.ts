@@ -157,7 +157,7 @@ describe("WorkCounts", () => {
     assert.deepEqual(worksOf(store), ["call gpu/queue-timeout 2"]);
     assert.deepEqual(
       workCounts.samples(["gpu/queue-timeout"], 0).map(({ work }) => work),
-      ["c_10", "c_12"],
+      ["c_12", "c_10"],
     );
   });
 

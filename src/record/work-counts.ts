@@ -142,7 +142,7 @@ export class WorkCounts {
   /** The newest works that ended so, each with when. */
   samples(codes: readonly string[], since: number): readonly { code: string; work: string; at: number }[] {
     const found = this.#store.prepare(
-      "SELECT code, work, at FROM work_samples WHERE code = ? AND at >= ? ORDER BY at DESC",
+      "SELECT code, work, at FROM work_samples WHERE code = ? AND at >= ? ORDER BY at DESC, n DESC",
     );
     return codes.flatMap((code) => found.all(code, since) as unknown as { code: string; work: string; at: number }[]);
   }

@@ -43,6 +43,24 @@ describe("drawStatus", () => {
     assert.match(drawStatus(paper, { ...status, countedSince: "2026-11-22T08:00:00.000Z" }), /counted since .*08:00/);
   });
 
+  test("tells what goes on, and what is planned", () => {
+    const told = {
+      id: "i_1",
+      boundary: "capacity",
+      wrong: "drain",
+      planned: true,
+      says: "n2 draining",
+      since: at,
+    } as const;
+    const incident = { ...told, until: null, closedBy: null, counts: null, notes: [] };
+    assert.match(
+      drawStatus(paper, { ...status, incidents: [incident] }),
+      /\ni_1 since .*12:00: n2 draining, planned\n/,
+    );
+    const over = { ...incident, id: "i_2", planned: false, until: "2026-11-22T12:30:00.000Z" };
+    assert.match(drawStatus(paper, { ...status, incidents: [over] }), /\ni_2 .*12:00 to .*12:30: n2 draining\n/);
+  });
+
   test("what an edge tells without its server says of when it is", () => {
     const [first = ""] = drawStatus(paper, { ...status, asOf: at, isLastKnown: true }).split("\n");
     assert.match(first, /as of .*12:00.*: no server answers now$/);

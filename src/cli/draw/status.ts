@@ -2,6 +2,7 @@
 import { isOpen, probesSay } from "../../contract/isolation.ts";
 import type { StatusView, SumsView } from "../../contract/status.ts";
 import { buildsSay } from "./builds.ts";
+import { lineOf } from "./incidents.ts";
 import type { Paper } from "./paper.ts";
 import { dayTimeOf, lengthOf, tone } from "./paper.ts";
 import { drawTable } from "./table.ts";
@@ -41,7 +42,10 @@ function heading(paper: Paper, { version, url, asOf, isLastKnown }: StatusView):
 }
 
 /** `gpu  slow  3 waiting, ~22 s  24 h: 810 ok, 6 failed (visitor 5, platform 1)` */
-function drawBoundaries(paper: Paper, { boundaries = [], pools, builds, countedSince }: StatusView): string {
+function drawBoundaries(
+  paper: Paper,
+  { boundaries = [], incidents = [], pools, builds, countedSince }: StatusView,
+): string {
   if (boundaries.length === 0) return "";
   const waiting = pools.reduce((sum, pool) => sum + pool.waiting, 0);
   const now: Readonly<Record<string, string>> = { build: `${builds.queued} queued`, gpu: `${waiting} waiting` };
@@ -69,7 +73,7 @@ function drawBoundaries(paper: Paper, { boundaries = [], pools, builds, countedS
     Date.parse(countedSince) < Date.parse(first) + dayMs
       ? `counted since ${dayTimeOf(paper, countedSince)}\n`
       : "";
-  return rows + notes.join("") + since;
+  return rows + notes.join("") + incidents.map((incident) => lineOf(paper, incident)).join("") + since;
 }
 
 function sumsSay({ works, failed, failedBy }: SumsView): string {
