@@ -143,4 +143,21 @@ export const builds: readonly Case[] = [
     ]),
     sentence: /never listened/,
   },
+  {
+    code: "build/builder-lost",
+    certainty: "likely",
+    record: a.takenBuild([], {
+      epochs: [{ emitter: "builder-n1", epoch: 1, lastSeq: 1, state: "dead" }],
+    }),
+    sentence: /ended in the middle of the build/,
+  },
+  {
+    code: "build/builder-lost",
+    certainty: "unknown",
+    record: a.takenBuild([], {
+      epochs: [{ emitter: "builder-n1", epoch: 1, lastSeq: 9, state: "dead" }],
+      gaps: [{ emitter: "builder-n1", epoch: 1, from: 2, to: 5, why: "lost" }],
+    }),
+    sentence: /ended, and numbers 2 to 5 of builder-n1 in epoch 1 are missing/,
+  },
 ];

@@ -44,11 +44,11 @@ export function judge(
   if (is.certainty === "unknown") return { judged: "unknown" };
   if (is.certainty === "likely" && codeOf(is) === death) return { judged: "weaker" };
   if (was === null || was.certainty === "unknown") return wrong(`says ${codeOf(is)}, ${is.certainty}: ${is.sentence}`);
-  if (is.boundary !== was.boundary) return wrong(`says ${codeOf(is)}, not ${codeOf(was)}: ${is.sentence}`);
+  if (codeOf(is) !== codeOf(was)) return wrong(`says ${codeOf(is)}, not ${codeOf(was)}: ${is.sentence}`);
   if (is.owner !== was.owner) return wrong(`blames ${is.owner}, not ${was.owner}: ${is.sentence}`);
   if (ranks.indexOf(is.certainty) > ranks.indexOf(was.certainty))
     return wrong(`is ${is.certainty}, and was ${was.certainty}: ${is.sentence}`);
-  return { judged: codeOf(is) === codeOf(was) && is.certainty === was.certainty ? "same" : "weaker" };
+  return { judged: is.certainty === was.certainty ? "same" : "weaker" };
 }
 
 function judgeWhole({ verdict: was, outcome }: Explanation, after: Explanation): Judgement {

@@ -7,12 +7,13 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { explain } from "./explain.ts";
+import { explain, explainSpace } from "./explain.ts";
 import { judge, judgeAll } from "./judging.suite.ts";
 import type { Judged } from "./judging.suite.ts";
 import { lose, numbersOf } from "./loss.suite.ts";
 import type { Loss } from "./loss.suite.ts";
-import { wayNames } from "./ways.suite.ts";
+import type { Explanation } from "./verdict.ts";
+import { look, wayNames } from "./ways.suite.ts";
 import type { WorkRecord } from "./work-record.ts";
 
 interface Kept {
@@ -31,6 +32,10 @@ const kept: readonly Kept[] = readFileSync(
   .map((line) => JSON.parse(line) as Kept);
 
 const othersMax = 40;
+/** An entry, and batches of some. */
+const holes = [0, 0, 1, 2, 4, 8] as const;
+/** More than the largest of them. */
+const sentLater = 20;
 /** Of each run of the property; `npm run properties -- --times N` takes it from N starts. */
 const lossesDrawn = 4_000;
 
@@ -64,11 +69,20 @@ describe("a recorded waybill", () => {
     });
 
   test("leads to no other verdict, whatever entries and batches of it are lost together", () => {
-    const lossy = fc
-      .constantFrom(...kept.filter(({ record }) => numbersOf(record).length > 0))
-      .chain(({ record }) => fc.tuple(fc.constant(record), fc.array(lossIn(record), { minLength: 1, maxLength: 6 })));
     fc.assert(
-      fc.property(lossy, ([record, losses]) => {
+      fc.property(lossy([...holes, Infinity]), ([record, losses]) => {
+        const less = lose(record, losses);
+        const { judged, why } = judge(explain(record), explain(less), { record: less });
+        assert.notEqual(judged, "wrong", why ?? "");
+      }),
+      { numRuns: lossesDrawn },
+    );
+  });
+
+  test("leads to no other verdict where its emitters died later and holes are left of what they had sent", () => {
+    fc.assert(
+      fc.property(lossy(holes), ([whole, losses]) => {
+        const record = diedLater(whole);
         const less = lose(record, losses);
         const { judged, why } = judge(explain(record), explain(less), { record: less });
         assert.notEqual(judged, "wrong", why ?? "");
@@ -78,11 +92,49 @@ describe("a recorded waybill", () => {
   });
 });
 
-/** An entry, a batch, or all that an emitter still had to send. */
-function lossIn(record: WorkRecord): fc.Arbitrary<Loss> {
+describe("a Space that fails by a recorded build or replica", () => {
+  const works = kept.filter(({ code, record: { kind } }) => code !== null && (kind === "build" || kind === "replica"));
+  const spaceOf = ({ code, record }: Kept, less: WorkRecord): Explanation =>
+    explainSpace({
+      ...{ id: "alice/demo", state: "failing", since: "2026-11-30T12:00:00.000Z", says: "it failed", code },
+      ...{ by: "the app", ends: "It ends when its owner restarts it.", deadline: null, events: [], read: record.read },
+      build: record.kind === "build" ? less : null,
+      replica: record.kind === "replica" ? less : null,
+    });
+
+  test("is not put on another boundary by lost evidence", () => {
+    const wrong = works.flatMap((one) =>
+      wayNames.flatMap((way) =>
+        look(way, one.record).flatMap((looked) => {
+          const { judged, why } = judge(spaceOf(one, one.record), spaceOf(one, looked.record), looked);
+          return judged === "wrong" ? [`${one.name}; ${way}: ${looked.says}: ${why}`] : [];
+        }),
+      ),
+    );
+    assert.ok(works.length > 20);
+    assert.deepEqual(wrong, []);
+  });
+});
+
+/** A record that has evidence, and what of it is lost: each from one of its entries on, and so many more numbers. */
+function lossy(more: readonly number[]): fc.Arbitrary<readonly [WorkRecord, readonly Loss[]]> {
+  const lossIn = (record: WorkRecord): fc.Arbitrary<Loss> =>
+    fc
+      .tuple(fc.constantFrom(...numbersOf(record)), fc.constantFrom(...more))
+      .map(([{ emitter, epoch, seq }, rest]) => ({ emitter, epoch, from: seq, to: seq + rest }));
   return fc
-    .tuple(fc.constantFrom(...numbersOf(record)), fc.constantFrom(0, 0, 1, 2, 4, 8, Infinity))
-    .map(([{ emitter, epoch, seq }, more]) => ({ emitter, epoch, from: seq, to: seq + more }));
+    .constantFrom(...kept.filter(({ record }) => numbersOf(record).length > 0))
+    .chain(({ record }) => fc.tuple(fc.constant(record), fc.array(lossIn(record), { minLength: 1, maxLength: 6 })));
+}
+
+/** More of each emitter came after what is recorded of this work, and then a later epoch: a hole is one, and no end. */
+function diedLater(record: WorkRecord): WorkRecord {
+  const epochs = record.epochs.map((epoch) => ({
+    ...epoch,
+    lastSeq: epoch.lastSeq + sentLater,
+    state: epoch.state === "open" ? ("dead" as const) : epoch.state,
+  }));
+  return { ...record, epochs };
 }
 
 function codeOf(record: WorkRecord): string {

@@ -25,7 +25,7 @@ export interface Recorder {
 /** What this explanation was made of; undefined of what is no work, as a Space or a counter. */
 export async function recordOf(
   { data, admin }: Recorder,
-  { id, kind, entries, links, verdict, read }: Explanation,
+  { id, kind, entries, links, outcome, verdict, read }: Explanation,
 ): Promise<WorkRecord | undefined> {
   if (!isWork(kind) || kind === "space") return undefined;
   const told = readEvidence(data, id);
@@ -46,7 +46,7 @@ export async function recordOf(
     simulated: kind === "call" && (verdict?.sentence.includes("a simulated GPU") ?? false),
     droppedThrough: told.droppedThrough,
     read,
-    ...(kind === "build" && (await admin.build(id)).outcome === "ok" && { isBuilt: true }),
+    ...(kind === "build" && outcome === "ok" && { isBuilt: true }),
   };
 }
 

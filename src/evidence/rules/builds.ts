@@ -221,6 +221,9 @@ function findUnended(reading: Reading): Finding | undefined {
     return unknown(null, "It is recorded that the build failed, but not with which code.", nameless);
   const builders = builderEntries(reading);
   const dead = builders.find((entry) => epochOf(reading, entry)?.state === "dead");
+  const hole = dead && gapsOf(reading, (emitter) => emitter === dead.emitter)[0];
+  if (hole)
+    return unknown("build/builder-lost", `The builder's process ended, and ${spanSays(hole)} are missing.`, builders);
   if (dead && !last(reading, "build.publish", "done")) {
     const inferred: Inference = {
       rule: "emitter-died",
