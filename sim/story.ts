@@ -10,9 +10,10 @@ import type { CallCause } from "../src/evidence/call-outcomes.ts";
 import type { Entry } from "../src/evidence/entry.ts";
 import { explain } from "../src/evidence/explain.ts";
 import type { Receipt } from "../src/evidence/receipt.ts";
-import { loadReceiptKey } from "../src/identity/receipt-key.ts";
+import { ReceiptKeys } from "../src/identity/receipt-key.ts";
 import type { ReceiptKey } from "../src/identity/receipt-key.ts";
-import { signReceipt, verifyReceipt } from "../src/identity/receipt-signature.ts";
+import { signReceipt } from "../src/identity/receipt-signature.ts";
+import { verifyReceipt } from "../src/receipts/document.ts";
 import { entriesOfRecord } from "../src/record/scheduler-view.ts";
 import type { Prng } from "../src/stdx/prng.ts";
 import type { Watch } from "./watch.ts";
@@ -27,7 +28,7 @@ type Rows = ReturnType<typeof project>["calls"];
 type Row = Rows extends Map<string, infer R> ? R : never;
 
 export async function judgeStory(watch: Watch, records: readonly LedgerRecord[], random: Prng): Promise<void> {
-  const { calls } = project({ cursor: 0, open: new Map(), nodes: new Map() }, records);
+  const { calls } = project({ cursor: 0, leaves: 0, open: new Map(), nodes: new Map() }, records);
   judgeTotals(watch, calls);
   const ended = [...calls.values()].filter(({ stage }) => stage === "ended");
   const causes = causesIn(records);
@@ -116,13 +117,14 @@ function parsed(text: string): unknown {
 }
 
 /** A key for this run: what is signed with it does not depend on which one it is. */
-function newKey(): Promise<ReceiptKey> {
-  let kept: string | null = null;
-  return loadReceiptKey({
-    get: async () => kept,
-    set: async (_name, value) => void (kept = value),
-    setOnce: async (_name, value) => (kept ??= value),
-  });
+async function newKey(): Promise<ReceiptKey> {
+  const kept = new Map<string, string>();
+  const settings = {
+    get: async (name: string) => kept.get(name) ?? null,
+    set: async (name: string, value: string) => void kept.set(name, value),
+    setOnce: async (name: string, value: string) => kept.getOrInsert(name, value),
+  };
+  return (await ReceiptKeys.open(settings, "waybill/sim")).current;
 }
 
 function causesIn(records: readonly LedgerRecord[]): Map<string, CallCause> {

@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { after, before, describe, test } from "node:test";
 import { exit } from "../src/cli/exit.ts";
 import { readLogFiles } from "../src/log/segments.ts";
+import { verifyReceipt } from "../src/receipts/document.ts";
 import { callsOf, endedCall, newestCall, running } from "./support/calls.ts";
 import {
   Platform,
@@ -89,7 +90,11 @@ describe("SIGKILL of the platform", () => {
         .quota({ account: "alice" })
         .then(({ usedMs, heldMs, limitMs }) => ({ usedMs, heldMs, limitMs })),
       receipts: await Promise.all(
-        (await up.admin.calls({ account: "alice" })).items.map(({ id }) => up.admin.receipt(id)),
+        (await up.admin.calls({ account: "alice" })).items.map(async ({ id }) => {
+          const document = await up.admin.receipt(id);
+          const known = { ...document, log: document.log?.leaf };
+          return { known, verifies: (await verifyReceipt(document)).ok };
+        }),
       ),
     });
     const before = await seen();

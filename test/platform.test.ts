@@ -10,6 +10,8 @@ import { ApiError } from "../src/client/errors.ts";
 import type { Problem } from "../src/contract/problem.ts";
 import type { StatusView } from "../src/contract/status.ts";
 import { exit } from "../src/cli/exit.ts";
+import { verifyReceipt } from "../src/receipts/document.ts";
+import type { RememberedLog } from "../src/receipts/log-proof.ts";
 import { borrowed, endedCall } from "./support/calls.ts";
 import { Platform, lives, until, upRefused, visit, type Account, type App } from "./support/platform.ts";
 
@@ -357,6 +359,40 @@ describe("a platform that runs", () => {
     assert.equal(stranger.boundaries?.length, 9);
     assert.deepEqual([stranger.isolation, stranger.evidence, stranger.edge], [null, undefined, null]);
     assert.doesNotMatch(JSON.stringify(stranger.boundaries), /"n1"|alice|bob/);
+  });
+
+  test("L37: a receipt's place in the log is proved to whoever has the file, tools for logs read it, and a new key goes on with it", async () => {
+    const { id } = await borrowed(bob, app);
+    const early = await bob.client.receipt(id);
+    const seen = {
+      ...(await verifyReceipt(early, { keys: (await bob.client.receipts.keys()).keys })).learned,
+      at: "before",
+    };
+    const { origin, keys: before } = await bob.client.receipts.keys();
+    assert.equal(seen.origin, origin);
+    await assert.rejects(bob.client.receipts.rotateKey(), problem(403, "forbidden"));
+    const { keys } = await up.admin.receipts.rotateKey();
+    assert.deepEqual([keys.length, keys[0]?.x, keys[1]?.until], [2, before[0]?.x, null]);
+    const { id: next } = await borrowed(bob, app);
+    const late = await bob.client.receipt(next, { since: seen.size ?? 0 });
+    const trusted = { keys, remembered: () => seen as RememberedLog };
+    const { ok, checks } = await verifyReceipt(late, trusted);
+    assert.ok(ok, JSON.stringify(checks));
+    assert.ok((await verifyReceipt(early, { keys })).ok, "what the key before has signed");
+    const extension = async (_origin: string, from: number, to: number) =>
+      (await bob.client.receipts.consistency(from, to)).proof;
+    assert.ok((await verifyReceipt(late, { ...trusted, extension })).ok);
+
+    const checkpoint = await fetch(`${up.url}/checkpoint`);
+    assert.equal(checkpoint.headers.get("content-type"), "text/plain; charset=utf-8");
+    const [name, size] = (await checkpoint.text()).split("\n");
+    assert.equal(name, origin);
+    const tile = await fetch(`${up.url}/tile/0/000.p/${size}`);
+    assert.equal((await tile.bytes()).length, 32 * Number(size));
+    assert.match(tile.headers.get("cache-control") ?? "", /immutable/);
+    for (const path of ["/tile/0/000", "/tile/0/x000/000", "/tile/0/000.p/0", "/tile/entries/000"])
+      assert.equal((await fetch(up.url + path)).status, 404, path);
+    await assert.rejects(bob.client.receipts.consistency(3, 2), problem(400, "invalid"));
   });
 
   const adminToken = async (): Promise<string> => (await up.admin.createToken({ account: "admin" })).token;

@@ -59,10 +59,11 @@ export class Calls {
 
   /** Reads the calls that have not ended and the nodes' cards: as many as wait and run, not as many as ever were. */
   static async open(db: Database, sql: SqlRunner): Promise<Calls> {
-    const cursor = await db.selectFrom("callCursor").select("journalIndex").executeTakeFirstOrThrow();
+    const cursor = await db.selectFrom("callCursor").selectAll().executeTakeFirstOrThrow();
     const open = await db.selectFrom("calls").selectAll().where("stage", "<>", "ended").execute();
     return new Calls(db, sql, {
       cursor: cursor.journalIndex,
+      leaves: cursor.leaves,
       open: new Map(open.map((row) => [row.id, row])),
       nodes: await readNodes(db),
     });
@@ -121,8 +122,11 @@ export class Calls {
   }
 
   /** Forgets calls that had ended by record `index`, and their receipts: for the commit that removes the records. */
-  forgotten({ index, at }: { readonly index: number; readonly at: Instant }): SqlStatement {
-    return statement(this.#db.deleteFrom("calls").where("journalIndex", "<=", index).where("endedAt", "<=", at));
+  forgotten({ index, at }: { readonly index: number; readonly at: Instant }): readonly SqlStatement[] {
+    return [
+      statement(this.#db.deleteFrom("calls").where("journalIndex", "<=", index).where("endedAt", "<=", at)),
+      statement(this.#db.updateTable("receiptTree").set({ removedUntil: at })),
+    ];
   }
 
   async #take(records: readonly LedgerRecord[]): Promise<number> {
@@ -139,7 +143,7 @@ function statementsOf(db: Database, dialect: SqlDialect, change: ProjectionChang
   const writes: SqlStatement[] = [];
   for (const row of change.calls.values()) writes.push(callStatement(row, dialect));
   for (const [node, known] of change.nodes) writes.push(...deviceStatements(db, node, known));
-  writes.push(statement(db.updateTable("callCursor").set({ journalIndex: change.cursor })));
+  writes.push(statement(db.updateTable("callCursor").set({ journalIndex: change.cursor, leaves: change.leaves })));
   return writes;
 }
 
@@ -148,6 +152,7 @@ const callColumns = Object.keys({
   id: 1, at: 1, journalIndex: 1, account: 1, tier: 1, billedBy: 1, request: 1, space: 1, release: 1, replica: 1, node: 1,
   pool: 1, size: 1, declaredMs: 1, simulated: 1, heldMs: 1, leaseMs: 1, funding: 1, gpu: 1, grantedAt: 1, attachedAt: 1, visitorLeft: 1,
   stage: 1, endedAt: 1, queuedMs: 1, usedMs: 1, chargedMs: 1, outcome: 1, code: 1, rule: 1, receipt: 1, document: 1,
+  leaf: 1, payer: 1, creditsMs: 1,
 } satisfies Record<keyof StoredCall, 1>) as readonly (keyof StoredCall)[]; // prettier-ignore
 
 const setCall = (placeholder: (at: number) => string): string =>
@@ -187,7 +192,17 @@ async function readNodes(db: Database): Promise<ReadonlyMap<string, NodeDevices>
 }
 
 function callOf(row: StoredCall): CallRow {
-  const { at, simulated, visitorLeft, document: _document, funding: _funding, ...rest } = row;
+  const {
+    at,
+    simulated,
+    visitorLeft,
+    document: _document,
+    funding: _funding,
+    leaf: _leaf,
+    payer: _payer,
+    creditsMs: _credits,
+    ...rest
+  } = row;
   return {
     ...rest,
     at: iso(at as Instant),

@@ -21,6 +21,7 @@ import { LargeFiles } from "./large-files.ts";
 import { Members } from "./members.ts";
 import { migrate } from "./migrations/index.ts";
 import { Passwords } from "./passwords.ts";
+import { Receipts } from "./receipts.ts";
 import { Repos } from "./repos.ts";
 import { noEffects, RequestKeys } from "./request-keys.ts";
 import type { Effects } from "./request-keys.ts";
@@ -46,6 +47,7 @@ export class Catalog {
   readonly releases: Releases;
   readonly settings: Settings;
   readonly calls: Calls;
+  readonly receipts: Receipts;
   readonly environments: Environments;
   readonly domains: Domains;
   readonly kept: Kept;
@@ -71,6 +73,7 @@ export class Catalog {
     this.settings = new Settings(db);
     this.largeFiles = new LargeFiles(db, sql, effects);
     this.calls = calls;
+    this.receipts = new Receipts(db, sql);
     this.environments = new Environments(db, sql, effects);
     this.domains = new Domains(db, sql, effects);
     this.kept = new Kept(db, sql);

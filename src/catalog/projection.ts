@@ -2,7 +2,8 @@
  * From the ledger's events to rows of calls and their receipts. Pure: the same records give the same rows, in whatever batches
  * they come, and a record that was seen before changes nothing.
  *
- *   L37. Every terminal outcome has a receipt.
+ *   L37. Every terminal outcome has a receipt, and each receipt its place in the log of receipts: that of the record which ended its
+ *   call, and within one record by the call's id.
  */
 import { sumOf } from "../core/allowances.ts";
 import { sizeFactors } from "../core/policy.ts";
@@ -39,6 +40,8 @@ export interface NodeDevices {
 export interface ProjectionState {
   /** Index of the last record taken in; 0 before the first. */
   readonly cursor: number;
+  /** Receipts so far: the next one's place in their log. */
+  readonly leaves: number;
   readonly open: ReadonlyMap<string, CallRow>;
   readonly nodes: ReadonlyMap<string, NodeDevices>;
 }
@@ -46,6 +49,7 @@ export interface ProjectionState {
 /** What a batch changes: rows to write over those of the same id. */
 export interface ProjectionChange {
   cursor: number;
+  leaves: number;
   readonly calls: Map<string, CallRow>;
   readonly nodes: Map<string, NodeDevices>;
 }
@@ -61,13 +65,19 @@ void sameWords;
 
 /** What `records` change. Throws `projection-gap` where one is missing between the cursor and the next. */
 export function project(state: ProjectionState, records: readonly LedgerRecord[]): ProjectionChange {
-  const change: ProjectionChange = { cursor: state.cursor, calls: new Map(), nodes: new Map() };
+  const change: ProjectionChange = {
+    cursor: state.cursor,
+    leaves: state.leaves,
+    calls: new Map(),
+    nodes: new Map(),
+  };
   for (const record of records) {
     if (record.index <= change.cursor) continue;
     if (record.index !== change.cursor + 1) {
       throw new CatalogError("projection-gap", `After journal record ${change.cursor} came ${record.index}.`);
     }
     for (const event of record.events) applyEvent(state, change, record, event);
+    placeReceipts(change, record);
     change.cursor = record.index;
   }
   return change;
@@ -80,7 +90,7 @@ export function advance(state: ProjectionState, change: ProjectionChange): Proje
     if (row.stage === "ended") open.delete(id);
     else open.set(id, row);
   }
-  return { cursor: change.cursor, open, nodes: new Map([...state.nodes, ...change.nodes]) };
+  return { cursor: change.cursor, leaves: change.leaves, open, nodes: new Map([...state.nodes, ...change.nodes]) };
 }
 
 function applyEvent(state: ProjectionState, change: ProjectionChange, record: LedgerRecord, event: Event): void {
@@ -154,6 +164,20 @@ function applyEvent(state: ProjectionState, change: ProjectionChange, record: Le
   }
 }
 
+function placeReceipts(change: ProjectionChange, { events }: LedgerRecord): void {
+  const ended = events.flatMap((event) => {
+    if (event.type === "call-refused") return event.terms.call;
+    return event.type === "call-voided" || event.type === "call-settled" ? event.call : [];
+  });
+  // As a database sorts them: ids are ASCII, so code units are bytes.
+  ended.sort((a, b) => (a < b ? -1 : 1));
+  for (const id of ended) {
+    const row = change.calls.get(id);
+    assert(row?.stage === "ended", "what ends in a record has its receipt", id);
+    change.calls.set(id, { ...row, leaf: change.leaves++ });
+  }
+}
+
 interface Nodes {
   get(name: string): NodeDevices | undefined;
 }
@@ -198,6 +222,9 @@ function admittedRow(
     rule: null,
     receipt: null,
     document: null,
+    leaf: null,
+    payer: null,
+    creditsMs: 0,
   };
 }
 
@@ -293,6 +320,8 @@ function ended(row: CallRow, record: LedgerRecord, end: CallsEnd): CallRow {
     rule,
     receipt: receipt.id,
     document: JSON.stringify(receipt),
+    payer: receipt.paidBy ?? receipt.account,
+    creditsMs: receipt.creditsMs ?? 0,
   };
 }
 

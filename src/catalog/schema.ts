@@ -403,6 +403,11 @@ export interface CallsTable {
   rule: string | null;
   receipt: string | null;
   document: string | null;
+  /** Its receipt's place in the log of receipts. */
+  leaf: number | null;
+  /** The account that pays; null until it has ended. */
+  payer: string | null;
+  creditsMs: number;
 }
 
 export interface CallDevicesTable {
@@ -417,6 +422,28 @@ export interface CallDevicesTable {
 export interface CallCursorTable {
   one: number;
   journalIndex: number;
+  /** Receipts that have a place in the log. */
+  leaves: number;
+}
+
+export interface ReceiptTreeTable {
+  one: number;
+  /** Leaves that the tiles have. */
+  size: number;
+  /** Receipts of calls that had ended by then were removed by a compaction. */
+  removedUntil: number | null;
+}
+
+export interface ReceiptTilesTable {
+  level: number;
+  tile: number;
+  hashes: Uint8Array;
+}
+
+export interface ReceiptCheckpointsTable {
+  size: number;
+  at: number;
+  note: string;
 }
 
 export interface Schema {
@@ -440,6 +467,9 @@ export interface Schema {
   calls: CallsTable;
   callDevices: CallDevicesTable;
   callCursor: CallCursorTable;
+  receiptTree: ReceiptTreeTable;
+  receiptTiles: ReceiptTilesTable;
+  receiptCheckpoints: ReceiptCheckpointsTable;
   audit: AuditTable;
   appClients: AppClientsTable;
   appArtifacts: AppArtifactsTable;

@@ -61,7 +61,7 @@ describe("a connection that the server closes just as it is asked again", () => 
     const client = new WaybillClient({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, token: "t" });
     const times = 5;
     for (let n = 0; n < times; n++) {
-      assert.deepEqual(await client.keys(), { keys: [] });
+      assert.deepEqual(await client.receipts.keys(), { keys: [] });
       await setImmediate(); // The connection is free again.
     }
     assert.ok(asked.length > times, "none of them met a closed connection");

@@ -29,7 +29,6 @@ import type {
   SecretViews,
   SetEntry,
   SetSecret,
-  SignedReceipt,
   SpaceEventView,
   SpaceView,
   TierView,
@@ -37,6 +36,8 @@ import type {
   VariableViews,
   WhoAmI,
 } from "../contract/api.ts";
+import type { SignedReceipt } from "../contract/receipts.ts";
+import { ReceiptsClient } from "./receipts.ts";
 import type { HubJobRequest, HubJobView, SetStorage, StorageUsages } from "../contract/hub-storage.ts";
 import type { HubRuntime, CreatedRepo } from "../contract/hub.ts";
 import type { DomainChangeView, DomainView } from "../contract/domains.ts";
@@ -76,13 +77,6 @@ export interface BackingUp extends Asking {
   readonly onProgress?: (job: BackupJobView) => void;
 }
 
-export interface SigningKey {
-  readonly kty: "OKP";
-  readonly crv: "Ed25519";
-  readonly x: string;
-  readonly kid: string;
-}
-
 /** Access requests of one answer. */
 const accessPage = 1_000;
 /** A commit carries a whole folder, perhaps over a slow line. */
@@ -96,10 +90,13 @@ const backupLookEveryMs = 1_000;
 export class WaybillClient {
   readonly url: string;
   readonly incidents: IncidentsClient;
+  /** Lists of receipts, statements, and their log; one alone: {@link receipt}. */
+  readonly receipts: ReceiptsClient;
   readonly #http: Transport;
 
   constructor(options: ClientOptions) {
     this.#http = new Transport(options);
+    this.receipts = new ReceiptsClient(this.#http);
     this.url = this.#http.url;
     this.incidents = new IncidentsClient(this.#http);
   }
@@ -661,13 +658,9 @@ export class WaybillClient {
     return await this.#http.get(`/api/explain${queryOf(asked)}`, {}, asking);
   }
 
-  /** By the receipt's id or its call's. */
-  async receipt(id: string, asking: Asking = {}): Promise<SignedReceipt> {
-    return await this.#http.get(`/api/receipts/${encodeURIComponent(id)}`, {}, asking);
-  }
-
-  async keys(asking: Asking = {}): Promise<{ readonly keys: readonly SigningKey[] }> {
-    return await this.#http.get("/api/keys", {}, asking);
+  /** By the receipt's id or its call's. `since`: leaves of the log that were seen before, which it is proved to extend. */
+  async receipt(id: string, { since, ...asking }: Asking & { readonly since?: number } = {}): Promise<SignedReceipt> {
+    return await this.#http.get(`/api/receipts/${encodeURIComponent(id)}`, { since: since?.toString() }, asking);
   }
 
   /** A Space's log, or with its id a build's, as a text to keep. */

@@ -83,15 +83,18 @@
  *   PUT    /api/{pools/NAME,nodes/NAME,nodes/NAME/cards/INDEX}/drain DrainRequest, DELETE → NodesView     (admin)
  *   GET    /api/explain/ID  (any id, OWNER/NAME[@COMMIT|#NUMBER], a node, EMITTER/EPOCH/NUMBER) → Explanation of evidence/verdict.ts
  *   GET    /api/explain?from=&to=&space=&page=&limit= → SpanExplanation of evidence/span.ts        (operators: all; others: their own)
- *   GET    /api/receipts/ID (r_… or c_…)            → SignedReceipt
- *   GET    /api/keys                                → { keys: JWK[] }
+ *   GET    /api/receipts/ID?since= (r_… or c_…)     → SignedReceipt
+ *   GET    /api/receipts/log/consistency?from=&to=  → ConsistencyView                                 (anybody)
+ *   GET    /checkpoint, /tile/LEVEL/INDEX[.p/WIDTH] → the log of receipts, as C2SP tlog-tiles has it  (anybody)
+ *   GET    /api/keys                                → ReceiptKeysView                                 (anybody)
+ *   POST   /api/keys/receipts/rotate                → ReceiptKeysView                                 (admin)
  *   GET    /api/keys/visitors, POST …/rotate { dropFormer? } → VisitorKeysView                         (admin)
  *   GET    /  and  /w/ID                            → pages for people
  */
 
 import type { OrganisationOf, WhoAmIAuth, TokenView } from "./identity.ts";
 import type { AllowanceView } from "./allowances.ts";
-import type { PassedPoolView, PoolRouteView, PoolView } from "./pools.ts";
+import type { PassedPoolView, PoolView } from "./pools.ts";
 import type { ReplicaLimits } from "./agent.ts";
 import type { Isolation, LimitsOfBuild } from "./isolation.ts";
 import type { Problem } from "./problem.ts";
@@ -628,50 +631,4 @@ export interface BoardView {
     readonly forMs: number;
     readonly leaseMs: number | null;
   }[];
-}
-
-/** A receipt, frozen at the call's end, with its own signature. `jws` is compact, EdDSA over the RFC 8785 bytes of `receipt`. */
-export interface SignedReceipt {
-  readonly receipt: Receipt;
-  readonly jws: string;
-  readonly key: { readonly kty: "OKP"; readonly crv: "Ed25519"; readonly x: string; readonly kid: string };
-}
-
-export interface Receipt {
-  readonly id: string;
-  readonly call: string;
-  readonly waybill: string;
-  readonly request: string | null;
-  readonly account: string;
-  readonly billedBy: string;
-  readonly space: string;
-  readonly pool: string;
-  readonly node: string | null;
-  readonly gpu: string | null;
-  readonly simulated: boolean;
-  readonly size: string;
-  readonly factorPermille: number;
-  readonly declaredMs: number;
-  readonly heldMs: number;
-  readonly leaseMs: number | null;
-  readonly queuedMs: number;
-  readonly usedMs: number;
-  readonly chargedMs: number;
-  readonly releasedMs: number;
-  readonly rule: string;
-  /** The account that pays, the Space's owner; absent where it is `account`. */
-  readonly paidBy?: string;
-  /** What of the charge was paid by credits; absent where nothing was. */
-  readonly creditsMs?: number;
-  /** Ids of what an operator gave, without which the call would have been refused; absent where it needed none. */
-  readonly overrides?: readonly string[];
-  /** By whose rule the pool served it, what could not take it, how it moved on; absent where it had its node's pool by none. */
-  readonly route?: PoolRouteView;
-  readonly outcome: "ok" | "refused" | "failed";
-  readonly code: string | null;
-  readonly scheduledAt: string;
-  readonly grantedAt: string | null;
-  readonly attachedAt: string | null;
-  readonly endedAt: string;
-  readonly journalIndex: number;
 }

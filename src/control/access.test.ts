@@ -55,6 +55,9 @@ const needs: Readonly<Record<string, Need>> = {
   // Of an id that is not there nobody is told more; whose is whose: app.test.ts, explaining.test.ts.
   "GET /api/calls/:id": "open",
   "GET /api/receipts/:id": "open",
+  "GET /api/receipts/log/consistency": "open",
+  "GET /checkpoint": "open",
+  "GET /tile/:level{[0-9]+}/:index{.+}": "open",
   "GET /api/explain/:id": "open",
   "GET /api/explain/:owner/:name": "write",
   "GET /api/explain/:name{.+/.+/.+}": "open",
@@ -182,6 +185,7 @@ const needs: Readonly<Record<string, Need>> = {
   "DELETE /api/pools/:name/drain": "operator",
   "GET /api/keys/visitors": "operator",
   "POST /api/keys/visitors/rotate": "operator",
+  "POST /api/keys/receipts/rotate": "operator",
   "GET /api/rules": "operator",
   "POST /api/nodes/:name/token": "operator",
   "POST /api/nodes/:name/check": "operator",

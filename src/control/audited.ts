@@ -228,6 +228,10 @@ export const audited: Readonly<Record<string, Audited>> = {
     ...{ action: "key.rotate", target: () => "platform", owner: platform },
     was: ({ visitorKeys }) => ({ kid: visitorKeys.current.kid }),
   },
+  "POST /api/keys/receipts/rotate": {
+    ...{ action: "receipt.key.rotate", target: () => "platform", owner: platform },
+    was: async (server) => ({ kid: (await server.receiptKeys()).keys.at(-1)?.kid }),
+  },
   "PUT /api/accounts/:name/storage": {
     ...{ action: "account.storage", ...ofAccount },
     was: async (server, { name = "" }) => ({ maxBytes: (await server.catalog.largeFiles.limit(name)) ?? null }),

@@ -16,6 +16,7 @@ import { openRepositories, type RepositoryStore } from "../hub/repository.ts";
 import { sessionCookie, Sessions } from "../identity/sessions.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
 import type { Scope } from "../identity/token-resolver.ts";
+import { ReceiptKeys } from "../identity/receipt-key.ts";
 import { VisitorKeyring } from "../identity/visitor-keys.ts";
 import { MemoryJournal, MemoryStore } from "../journal/index.ts";
 import type { Journal } from "../journal/index.ts";
@@ -210,6 +211,7 @@ export class ControlWorld implements AsyncDisposable {
     const visitorKeys = await VisitorKeyring.open({
       ...{ settings: catalog.settings, random, clock, everyMs: null, publish: async () => [] },
     });
+    const receiptKeys = await ReceiptKeys.open(catalog.settings, "waybill/control");
     const organisations = await Organisations.open({
       ...{ accounts: catalog.accounts, members: catalog.members, clock, onAccount: () => undefined },
       madeBy: (space) => world.spaces.get(space)?.createdBy ?? world.hubRepos.madeBy(space),
@@ -217,6 +219,7 @@ export class ControlWorld implements AsyncDisposable {
     const world: ControlWorld = new ControlWorld({
       organisations,
       visitorKeys,
+      receiptKeys,
       journal,
       engine,
       catalog,
@@ -255,7 +258,7 @@ export class ControlWorld implements AsyncDisposable {
     ControlWorld,
     "journal" | "engine" | "catalog" | "clock" | "replicas" | "environments" | "domains" | "dns" | "folder"
   > &
-    Pick<ServerParts, "effects" | "box" | "organisations" | "visitorKeys"> & {
+    Pick<ServerParts, "effects" | "box" | "organisations" | "visitorKeys" | "receiptKeys"> & {
       kept: KeptOfSpace;
       drawn: number;
     }) {
@@ -409,7 +412,7 @@ export class ControlWorld implements AsyncDisposable {
       tls: async () => null,
     };
     const { journal: _journal, nodes, calls, builds, spaces } = this;
-    // An evidence store that has the server's own entries, and no other. What these tests do not ask for (the receipts' key) is not there.
+    // An evidence store that has the server's own entries, and no other.
     const nothing = {
       entries: [],
       neighbours: [],

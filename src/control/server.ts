@@ -8,7 +8,8 @@ import type { Catalog } from "../catalog/catalog.ts";
 import type { RequestCount, RequestFilter, RequestPage } from "../contract/requests.ts";
 import { nameRefusals } from "../catalog/names.ts";
 import { pageToken, parsePageToken } from "../catalog/page.ts";
-import type { BoardView, Page, QueueView, QuoteRequest, SignedReceipt, TierView } from "../contract/api.ts";
+import type { BoardView, Page, QueueView, QuoteRequest, TierView } from "../contract/api.ts";
+import type { SignedReceipt } from "../contract/receipts.ts";
 import type { PoolView, RouteView, RuleView } from "../contract/pools.ts";
 import type { EdgeWorkerView, StatusView, TlsStatus } from "../contract/status.ts";
 import type { DrainRequest, NodeView } from "../contract/nodes.ts";
@@ -26,8 +27,7 @@ import { HandOvers } from "./hand-overs.ts";
 import type { XetService } from "../hub/xet/service.ts";
 import { signVisit } from "../identity/visits.ts";
 import type { Visit } from "../identity/visits.ts";
-import { signReceipt } from "../identity/receipt-signature.ts";
-import type { ReceiptKey, ReceiptPublicKey } from "../identity/receipt-key.ts";
+import type { PublishedReceiptKey, ReceiptKeys } from "../identity/receipt-key.ts";
 import type { Sessions } from "../identity/sessions.ts";
 import type { TokenResolver } from "../identity/token-resolver.ts";
 import type { VisitorKeyring } from "../identity/visitor-keys.ts";
@@ -79,6 +79,7 @@ import type { Done, Refused, Spaces } from "./spaces.ts";
 import { unnamed, type StandingDesk } from "./standing.ts";
 import { waitingView } from "./waiting.ts";
 import { CallList } from "./call-list.ts";
+import { ReceiptLog } from "./receipt-log.ts";
 import { quoteView } from "./quotes.ts";
 import type { AppsPayer, Payer, Quoted } from "./quotes.ts";
 import type { InsideCaller } from "../contract/egress.ts";
@@ -100,7 +101,7 @@ export interface ServerParts {
   readonly sessions: Sessions;
   /** Signs what browsers carry to apps' addresses. */
   readonly visitKey: Uint8Array;
-  readonly receiptKey: ReceiptKey;
+  readonly receiptKeys: ReceiptKeys;
   readonly replicas: Replicas;
   readonly nodes: Nodes;
   readonly nodeTokens: NodeTokens;
@@ -186,6 +187,7 @@ export class Server {
   readonly #explaining: Explaining;
   readonly #spans: Spans;
   readonly calls: CallList;
+  readonly receipts: ReceiptLog;
   readonly backups: Backups;
   readonly xet: XetService | undefined;
 
@@ -215,6 +217,7 @@ export class Server {
     this.requestKeys = new RequestKeys({ ...parts, rows: catalog.requestKeys, now: () => engine.now() });
     this.handOvers = new HandOvers(parts);
     this.calls = new CallList(parts);
+    this.receipts = new ReceiptLog({ ...parts, rows: catalog.receipts, keys: parts.receiptKeys });
     this.backups = new Backups(parts);
     this.xet = parts.xet;
     this.tokens = new AccessTokens(parts);
@@ -617,14 +620,15 @@ export class Server {
     }
   }
 
-  async receipt(id: string): Promise<SignedReceipt | undefined> {
+  /** `since`: leaves of the log that the caller has seen; the proof that it only grew is told with it. */
+  async receipt(id: string, since?: number): Promise<SignedReceipt | undefined> {
     await this.calls.caughtUp();
-    const receipt = await this.catalog.calls.receipt(id);
-    return receipt && signReceipt(receipt, this.#parts.receiptKey);
+    return this.receipts.get(id, since);
   }
 
-  async publicKeys(): Promise<readonly ReceiptPublicKey[]> {
-    return [this.#parts.receiptKey.publicKey];
+  async receiptKeys(): Promise<{ readonly origin: string; readonly keys: readonly PublishedReceiptKey[] }> {
+    const { receiptKeys: keys } = this.#parts;
+    return { origin: keys.origin, keys: await keys.published() };
   }
 }
 

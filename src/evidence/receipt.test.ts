@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Receipt as PublishedReceipt } from "../contract/api.ts";
+import type { Receipt as PublishedReceipt } from "../contract/receipts.ts";
 import { instant } from "../stdx/time.ts";
 import { callOutcomes } from "./call-outcomes.ts";
 import { isCode } from "./codes.ts";

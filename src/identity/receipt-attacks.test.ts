@@ -7,10 +7,11 @@ import { before, describe, test } from "node:test";
 import { exportJWK, generateKeyPair } from "jose";
 import { makeReceipt } from "../evidence/receipt.ts";
 import { instant } from "../stdx/time.ts";
-import { loadReceiptKey, receiptPublicKey } from "./receipt-key.ts";
+import { receiptPublicKey, verifyReceipt } from "../receipts/document.ts";
+import type { SignedReceipt } from "../receipts/document.ts";
+import { ReceiptKeys } from "./receipt-key.ts";
 import type { ReceiptKey } from "./receipt-key.ts";
-import { signReceipt, verifyReceipt } from "./receipt-signature.ts";
-import type { SignedReceipt } from "./receipt-signature.ts";
+import { signReceipt } from "./receipt-signature.ts";
 
 const t0 = Date.UTC(2026, 10, 29, 12);
 const receipt = makeReceipt({
@@ -30,7 +31,8 @@ before(async () => {
   const made = await generateKeyPair("EdDSA", { crv: "Ed25519", extractable: true });
   secret = (await exportJWK(made.privateKey)) as typeof secret;
   const kept = JSON.stringify(secret);
-  key = await loadReceiptKey({ get: async () => kept, set: async () => undefined, setOnce: async () => kept });
+  const settings = { get: async () => kept, set: async () => undefined, setOnce: async () => kept };
+  key = (await ReceiptKeys.open(settings, "waybill/log")).current;
   signed = await signReceipt(receipt, key);
   parts = signed.jws.split(".") as [string, string, string];
 });
@@ -42,7 +44,7 @@ const ownSigned = (head: string): string => {
   return `${head}.${parts[1]}.${sign(null, Buffer.from(`${head}.${parts[1]}`), own).toString("base64url")}`;
 };
 const isRefused = async (jws: string, more: Partial<SignedReceipt> = {}): Promise<boolean> =>
-  !(await verifyReceipt({ ...signed, jws, ...more }, [key.publicKey])).ok;
+  !(await verifyReceipt({ ...signed, jws, ...more }, { keys: [key.publicKey] })).ok;
 const refuses = async (all: Readonly<Record<string, string>>): Promise<void> => {
   for (const [what, jws] of Object.entries(all)) assert.ok(await isRefused(jws), what);
 };
@@ -137,7 +139,7 @@ describe("a receipt's signature", () => {
       const weak = await receiptPublicKey(b64(point));
       const head = b64(JSON.stringify({ alg: "EdDSA", kid: weak.kid, typ: "waybill-receipt+jws" }));
       const jws = `${head}.${parts[1]}.${b64(Buffer.concat([Buffer.from([1]), Buffer.alloc(63)]))}`;
-      const { checks } = await verifyReceipt({ ...signed, jws, key: weak }, [key.publicKey]);
+      const { checks } = await verifyReceipt({ ...signed, jws, key: weak }, { keys: [key.publicKey] });
       assert.equal(checks.find(({ name }) => name === "trust")?.ok, false);
     }
   });
@@ -163,7 +165,7 @@ describe("a receipt's signature", () => {
       { ...signed, key: null },
       { ...signed, jws: 1 },
     ])
-      assert.equal((await verifyReceipt(document, [key.publicKey])).ok, false);
+      assert.equal((await verifyReceipt(document, { keys: [key.publicKey] })).ok, false);
   });
 
   test("none of Project Wycheproof's vectors is a receipt", async () => {

@@ -10,6 +10,7 @@ import { exit } from "../cli/exit.ts";
 import { CliFailure } from "../cli/failures.ts";
 import { requireReach } from "../cli/folder.ts";
 import type { Compacted, CompactOptions } from "../cli/world.ts";
+import { growTree } from "../control/receipt-log.ts";
 import type { LedgerRecord } from "../core/record.ts";
 import { decodeState, encodeState } from "../core/state.ts";
 import { Replay } from "../core/totals.ts";
@@ -53,17 +54,18 @@ export async function compact({ data, journal: url, keepMs }: CompactOptions, cl
   requireSame(all, rest);
   const removed = last.index - ((await journal.rolledUp())?.index ?? 0);
   const snapshot = { index: last.index, stateHash: hash("sha256", body, "hex"), body };
-  const notFreed = await journal.compact({ snapshot, counts, also: [catalog.calls.forgotten(last)] });
+  const notFreed = await journal.compact({ snapshot, counts, also: catalog.calls.forgotten(last) });
   await journal.verify();
   if (failed !== undefined) throw failed;
   return { ...report, removed, rolledUp: placeOf(await journal.rolledUp()), notFreed };
 }
 
-/** All receipts are made before any record goes. */
+/** All receipts are made before any record goes, and are leaves of their log. */
 export async function caughtUp(journal: Journal, clock: Clock): Promise<Catalog> {
   const catalog = await Catalog.open(journal.sql, clock);
   const { calls } = catalog;
   while (calls.cursor < journal.head.index) await calls.project(await journal.read(calls.cursor + 1, readAtOnce));
+  await growTree(catalog.receipts);
   return catalog;
 }
 

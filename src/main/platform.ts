@@ -47,7 +47,7 @@ import { loadOwnSecret } from "../identity/own-secret.ts";
 import { Sessions } from "../identity/sessions.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
 import { openSecretBox } from "../identity/secret-box.ts";
-import { loadReceiptKey } from "../identity/receipt-key.ts";
+import { ReceiptKeys } from "../identity/receipt-key.ts";
 import { VisitorKeyring } from "../identity/visitor-keys.ts";
 import { Links } from "../link/accept.ts";
 import { memoryLink } from "../link/memory.ts";
@@ -56,6 +56,7 @@ import { drain, openShipper } from "../record/ship.ts";
 import { openSpool } from "../record/spool.ts";
 import { checkEvidenceFormat } from "../record/evidence-format.ts";
 import { openEvidenceStore } from "../record/store.ts";
+import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import { durationMs } from "../stdx/time.ts";
 import type { Clock } from "../stdx/time.ts";
@@ -114,6 +115,8 @@ const shipEveryMs = 250;
 const retellEveryMs = 1_000;
 /** It is looked so often whether visitors' tokens are to have another key. */
 const keysLookedAtEveryMs = 30_000;
+/** The log of receipts is so far behind at most: then its checkpoint is signed, where it has grown. */
+const receiptsEveryMs = 60_000;
 /** Slots that wait for an old worker's end are looked at so often. */
 const clearEveryMs = 5_000;
 /** Ports tried after the default one; and how often a server that takes over tries its own. */
@@ -183,13 +186,13 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   });
   const openedShipper = openShipper({ folder: spoolFolder });
 
-  const [visitorKeys, receiptKey, visitKey] = await Promise.all([
+  const [visitorKeys, receiptKeys, visitKey] = await Promise.all([
     VisitorKeyring.open({
       ...{ settings: catalog.settings, random, clock, everyMs: config.keysEveryMs },
       // An edge in this process goes by the same keys.
       publish: async () => (await apart?.keysChanged()) ?? [],
     }),
-    loadReceiptKey(catalog.settings),
+    ReceiptKeys.open(catalog.settings, `waybill/${newId("log", random)}`),
     loadOwnSecret(catalog.settings, "visits", random),
   ]);
   const resolver = new TokenResolver({
@@ -476,7 +479,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     sessions,
     visitKey,
     providers: config.providers,
-    receiptKey,
+    receiptKeys,
     replicas,
     nodes,
     nodeTokens,
@@ -632,7 +635,11 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const sweepKeys = async (): Promise<void> => {
     if (await visitorKeys.sweep()) log.info({ kid: visitorKeys.current.kid }, "visitors' tokens have another key");
   };
+  const settleReceipts = (): void =>
+    void server.receipts.settle().catch((error: unknown) => onFailure("the log of receipts", error));
+  settleReceipts();
   const timers = [
+    setInterval(settleReceipts, receiptsEveryMs),
     setInterval(
       () => void sweepKeys().catch((error: unknown) => onFailure("keys of visitors' tokens", error)),
       keysLookedAtEveryMs,

@@ -6,7 +6,10 @@ import { isDeepStrictEqual } from "node:util";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Asking } from "../../src/client/api.ts";
 import { ApiError } from "../../src/client/errors.ts";
-import type { CallView, SignedReceipt } from "../../src/contract/api.ts";
+import type { CallView } from "../../src/contract/api.ts";
+import type { SignedReceipt } from "../../src/contract/receipts.ts";
+import { verifyReceipt } from "../../src/receipts/document.ts";
+import type { RememberedLog } from "../../src/receipts/log-proof.ts";
 import type { Prng } from "../../src/stdx/prng.ts";
 import type { Account } from "../support/platform.ts";
 import { compareList, compareSetting, type Findings, type Wish } from "./promises.ts";
@@ -166,6 +169,8 @@ export class Visitor implements Client {
   readonly #chance: Prng;
   readonly #findings: Findings;
   #ended: { readonly call: CallView; readonly receipt: SignedReceipt }[] = [];
+  /** The largest log of receipts that it was told of: from then on that only grows (L37). */
+  #seen: RememberedLog | undefined;
 
   constructor(account: Account, { url, chance, findings }: { url: string; chance: Prng; findings: Findings }) {
     this.name = account.name;
@@ -179,8 +184,10 @@ export class Visitor implements Client {
     for (const then of this.#ended) {
       const { id } = then.call;
       const call = await ifKnown(this.#account.client.call(id));
-      const receipt = await ifKnown(this.#account.client.receipt(then.receipt.receipt.id));
-      if (!isDeepStrictEqual({ call, receipt }, then))
+      const since = this.#seen?.size ?? 0;
+      const receipt = await ifKnown(this.#account.client.receipt(then.receipt.receipt.id, { since }));
+      if (receipt) await this.#verify(receipt);
+      if (!isDeepStrictEqual([call, frozen(receipt)], [then.call, frozen(then.receipt)]))
         this.#findings.lost.push(
           `call ${id} had ended as ${JSON.stringify(then)} and is ${JSON.stringify({ call, receipt })}`,
         );
@@ -208,11 +215,24 @@ export class Visitor implements Client {
     for (let look = 0; look < receiptLooks; look++) {
       const call = await this.#account.client.call(id);
       if (call.receipt !== null) {
-        const receipt = await this.#account.client.receipt(call.receipt);
+        const receipt = await this.#account.client.receipt(call.receipt, { since: this.#seen?.size ?? 0 });
+        await this.#verify(receipt);
         this.#ended = [...this.#ended.slice(1 - rereads), { call, receipt }];
         return;
       }
       await delay(lookEveryMs);
     }
   }
+
+  async #verify(document: SignedReceipt): Promise<void> {
+    const extension = async (): Promise<undefined> => undefined;
+    const { ok, checks, learned } = await verifyReceipt(document, { remembered: () => this.#seen, extension });
+    if (!ok) this.#findings.lost.push(`the receipt of ${document.receipt.call}: ${JSON.stringify(checks)}`);
+    if (learned) this.#seen = { ...learned, at: "before" };
+  }
+}
+
+/** What of a receipt's document never changes: not the checkpoint, which is the newest. */
+function frozen(document: SignedReceipt | undefined): unknown {
+  return document && { ...document, log: document.log?.leaf };
 }

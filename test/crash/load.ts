@@ -150,7 +150,7 @@ export function questionsOf({ operator, owner }: Writers): readonly ((asking: As
       if (items[0]) await client.explain(items[0].id);
     },
     () => client.explain("owner/app"),
-    () => client.keys(),
+    () => client.receipts.keys(),
     (asking) => client.createNodeToken("elsewhere", asking),
     (asking) => client.checkCards(drained.node, asking),
   ];

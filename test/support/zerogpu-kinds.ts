@@ -1,6 +1,7 @@
 /** How each kind of decorated function of `test/apps/zerogpu` must end: for its caller, for its account, and as `explain` tells it. */
 import assert from "node:assert/strict";
-import type { CallView, Receipt } from "../../src/contract/api.ts";
+import type { CallView } from "../../src/contract/api.ts";
+import type { Receipt } from "../../src/contract/receipts.ts";
 import type { Explanation } from "../../src/evidence/verdict.ts";
 import type { Said } from "./gradio-callers.ts";
 

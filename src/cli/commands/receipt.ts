@@ -1,29 +1,13 @@
-/** `waybill receipt show ID` and `waybill receipt verify FILE`, the second without a server. */
-import { readFile } from "node:fs/promises";
+/** `waybill receipt show ID`, `receipt verify FILE`, the second also without a server, and `receipt key list|rotate`. */
 import type { Command } from "commander";
-import type { SignedReceipt } from "../../contract/api.ts";
+import type { ReceiptKeysView } from "../../contract/receipts.ts";
 import { contextOf } from "../context.ts";
 import type { Context } from "../context.ts";
-import { exit } from "../exit.ts";
-import { CliFailure } from "../failures.ts";
 import type { Runner } from "../program.ts";
-
-interface VerifyOptions {
-  readonly key?: string;
-  readonly offline?: boolean;
-}
-
-interface TrustedKey {
-  readonly x: string;
-}
-
-/** A receipt is about 2 kB; a larger file is not one. */
-const receiptMaxBytes = 256 * 1024;
-/** The platform's keys are asked for beside the check of the file; nobody waits long for a server that is not there. */
-const keysWithinMs = 2_000;
+import type { VerifyOptions } from "../receipt-verifying.ts";
 
 export function declare(program: Command, run: Runner): void {
-  const receipt = program.command("receipt").description("receipts of GPU calls: show, verify");
+  const receipt = program.command("receipt").description("receipts of GPU calls: show, verify; the keys of their log");
   receipt
     .command("show")
     .description("a receipt, by its id or its call's; with --json the signed document, to be kept")
@@ -31,86 +15,66 @@ export function declare(program: Command, run: Runner): void {
     .action(
       run(async (world, command) => {
         const context = contextOf(world, command);
-        const [client, { drawReceipt }] = await Promise.all([context.client(), import("../draw/receipt.ts")]);
-        const answer = await client.receipt(command.args[0] as string, { signal: world.signal });
-        context.answer(answer, context.quiet ? `${answer.receipt.id}\n` : drawReceipt(context.paper, answer.receipt));
+        const [client, { drawReceipt }, { seenSize }] = await Promise.all([
+          context.client(),
+          import("../draw/receipt.ts"),
+          import("../receipt-memory.ts"),
+        ]);
+        const { signal } = world;
+        // Who only looks is not made to wait for a proof of what it saw before.
+        const since = context.json
+          ? await seenSize(world.signInFile, (await client.receipts.keys({ signal })).origin)
+          : undefined;
+        const answer = await client.receipt(command.args[0] as string, {
+          signal,
+          ...(since !== undefined && { since }),
+        });
+        context.answer(answer, context.quiet ? `${answer.receipt.id}\n` : drawReceipt(context.paper, answer));
       }),
     );
   receipt
     .command("verify")
-    .description("whether a receipt is genuine; exit code 0 only if it is")
+    .description("whether a receipt is genuine, and its log the one that was seen before; exit code 0 only if it is")
     .argument("<file>", "the signed document, as `receipt show --json` prints it")
     .option(
       "--key <file>",
       "the platform's keys (a JWK, or { keys: [...] }); else the server's, where it can be reached",
     )
     .option("--offline", "ask no server")
+    .option("--anew", "forget what was seen of its log: for one that its operator has restored from a backup")
+    .action(
+      run(async (world, command) => {
+        const [context, { verify }] = [contextOf(world, command), await import("../receipt-verifying.ts")];
+        return await verify(context, command.args[0] as string, command.opts<VerifyOptions>());
+      }),
+    );
+  const key = receipt.command("key").description("the keys that sign receipts and their log: list, rotate");
+  key
+    .command("list")
+    .description(
+      "which keys have signed, and for which checkpoints each speaks; with --json for `receipt verify --key`",
+    )
     .action(
       run(async (world, command) => {
         const context = contextOf(world, command);
-        return await verify(context, command.args[0] as string, command.opts<VerifyOptions>());
+        await answerKeys(context, await (await context.client()).receipts.keys({ signal: world.signal }));
+      }),
+    );
+  key
+    .command("rotate")
+    .description(
+      "sign with a new key from now on; both keys sign that, and what was signed before holds. For operators",
+    )
+    .action(
+      run(async (world, command) => {
+        const context = contextOf(world, command);
+        await answerKeys(context, await (await context.client()).receipts.rotateKey({ signal: world.signal }));
       }),
     );
 }
 
-async function verify(context: Context, file: string, options: VerifyOptions): Promise<number> {
-  const [{ verifyReceipt }, { drawChecks }, { secondsOf }] = await Promise.all([
-    import("../../identity/receipt-signature.ts"),
-    import("../draw/receipt.ts"),
-    import("../draw/paper.ts"),
-  ]);
-  const document = await readJson(file, "receipt");
-  const trusted = options.key
-    ? keysOf(await readJson(options.key, "key"))
-    : options.offline
-      ? undefined
-      : await serverKeys(context);
-  const { ok, checks } = await verifyReceipt(document, trusted);
-  const { receipt } = document as SignedReceipt;
-  const last = ok
-    ? `${trusted ? "genuine" : "unchanged since it was signed, by a key that only the file vouches for"}: ${receipt.account} was charged ${secondsOf(receipt.chargedMs)} for ${receipt.call}\n`
-    : "not genuine: do not rely on this receipt\n";
-  context.answer(
-    { file, ok, against: trusted ? "platform" : "itself", checks },
-    drawChecks(context.paper, checks) + last,
-  );
-  return ok ? exit.done : exit.failed;
-}
-
-async function readJson(file: string, what: string): Promise<unknown> {
-  try {
-    const text = await readFile(file, "utf8");
-    if (text.length <= receiptMaxBytes) return JSON.parse(text);
-  } catch (error) {
-    throw new CliFailure(exit.usage, {
-      code: `${what}-file`,
-      says: `${file} cannot be read as a ${what}: ${(error as Error).message.replaceAll(/\s+/g, " ")}.`,
-      next: "Name a JSON file, such as `waybill receipt show ID --json` prints.",
-      cause: error,
-    });
-  }
-  throw new CliFailure(exit.usage, {
-    code: `${what}-file`,
-    says: `${file} is larger than a ${what} can be.`,
-    next: "Name another file.",
-  });
-}
-
-function keysOf(document: unknown): readonly TrustedKey[] {
-  const { keys, x } = (document ?? {}) as { keys?: unknown; x?: unknown };
-  const all: readonly unknown[] = Array.isArray(keys) ? keys : [{ x }];
-  return all.filter((key): key is TrustedKey => typeof (key as TrustedKey).x === "string");
-}
-
-/** The server's keys, or undefined with a word about it: a receipt is checked without them too. */
-async function serverKeys(context: Context): Promise<readonly TrustedKey[] | undefined> {
-  const client = await context.client();
-  try {
-    return (await client.keys({ signal: AbortSignal.any([context.world.signal, AbortSignal.timeout(keysWithinMs)]) }))
-      .keys;
-  } catch (error) {
-    if (context.world.signal.aborted) throw error;
-    context.note(`(${client.url} does not answer, so the key is compared with nothing but the file)\n`);
-    return undefined;
-  }
+async function answerKeys(context: Context, answer: ReceiptKeysView): Promise<void> {
+  const { drawReceiptKeys } = await import("../draw/receipt.ts");
+  const ids = answer.keys.map(({ kid }) => `${kid}\n`).join("");
+  context.answer(answer, context.quiet ? ids : drawReceiptKeys(context.paper, answer));
 }

@@ -1,11 +1,11 @@
 /** A receipt and the checks of one, for people. */
-import type { Receipt } from "../../contract/api.ts";
+import type { Receipt, ReceiptKeysView, SignedReceipt } from "../../contract/receipts.ts";
 import { routeSays } from "../../evidence/pool-route.ts";
 import type { Paper } from "./paper.ts";
 import { dayTimeOf, secondsOf, tone, wrap } from "./paper.ts";
 import { drawRows } from "./views.ts";
 
-export function drawReceipt(paper: Paper, receipt: Receipt): string {
+export function drawReceipt(paper: Paper, { receipt, log }: Pick<SignedReceipt, "receipt" | "log">): string {
   const where = receipt.gpu === null ? "no GPU was granted" : `${receipt.gpu} on ${receipt.node ?? "an unknown node"}`;
   return `${tone(paper, "strong", receipt.id)}  call ${receipt.call}\n${drawRows(paper, [
     ["account", `${receipt.account}, known by ${receipt.billedBy}`],
@@ -22,6 +22,7 @@ export function drawReceipt(paper: Paper, receipt: Receipt): string {
     ["rule", receipt.rule],
     ["outcome", receipt.code ? `${receipt.outcome}, ${receipt.code}` : receipt.outcome],
     ["ended", `${dayTimeOf(paper, receipt.endedAt)}, journal index ${receipt.journalIndex}`],
+    ...(log ? [["log", `leaf ${log.leaf + 1} of ${log.checkpoint.split("\n", 2)[1]}`] as const] : []),
   ])}`;
 }
 
@@ -48,4 +49,14 @@ export function drawChecks(paper: Paper, checks: readonly Checked[]): string {
       return `${word}  ${name.padEnd(indent - 6)}${wrap(ok ? says : `not so: ${says}`, paper.width, indent)}\n`;
     })
     .join("");
+}
+
+export function drawReceiptKeys(paper: Paper, { origin, keys }: ReceiptKeysView): string {
+  const rows = keys.map(({ kid, from, until }): readonly [string, string] => {
+    return [
+      kid,
+      until === null ? `signs now, from ${from} receipts on` : `signed checkpoints of ${from} to ${until} receipts`,
+    ];
+  });
+  return `${tone(paper, "strong", origin)}\n${drawRows(paper, rows)}`;
 }

@@ -1,10 +1,22 @@
-/** `GET /api/receipts/ID` (of a receipt or its call), and `GET /api/keys`, with which anyone can check one offline. */
+/**
+ * Receipts, each with what checks it offline, and their log: its keys, its checkpoint and its tiles (C2SP tlog-tiles), from which anybody
+ * can tell that it only grows. Tiles are hashes of documents that nobody can guess: receipts themselves are shown to whom they concern.
+ */
+import type { ConsistencyView, ReceiptKeysView } from "../../contract/receipts.ts";
+import { TooManyKeys } from "../../identity/receipt-key.ts";
+import { tileAt } from "../../receipts/tiles.ts";
 import type { Route } from "../api.ts";
-import { mayKnow, ownerOf, refuse } from "../api.ts";
+import { administrator, mayKnow, ownerOf, refuse, wholeNumber } from "../api.ts";
+import { noteChange } from "../auditing.ts";
+
+/** As large as a log gets. */
+const sizeMax = 10 ** 12;
+const tileLife = "public, max-age=31536000, immutable";
 
 export const receiptsRoute: Route = (api, server) => {
   api.get("/api/receipts/:id", async (c) => {
-    const signed = await server.receipt(c.req.param("id"));
+    const since = wholeNumber(c.req.query("since"), { min: 0, max: sizeMax, otherwise: 0 });
+    const signed = await server.receipt(c.req.param("id"), since);
     if (!signed)
       return refuse(c, "control/not-found", {
         detail: `No receipt has the id ${c.req.param("id")}; a call has one when it has ended.`,
@@ -14,5 +26,42 @@ export const receiptsRoute: Route = (api, server) => {
     const caller = isPayer || account.startsWith("address:") ? null : ownerOf(c, account, "admin");
     return caller instanceof Response ? caller : c.json(signed);
   });
-  api.get("/api/keys", async (c) => c.json({ keys: await server.publicKeys() }));
+  api.get("/api/receipts/log/consistency", async (c) => {
+    const [from, to] = ["from", "to"].map((name) =>
+      wholeNumber(c.req.query(name), { min: 0, max: sizeMax, otherwise: 0 }),
+    );
+    const proof = await server.receipts.consistency(from ?? 0, to ?? 0);
+    if (proof) return c.json({ proof } satisfies ConsistencyView);
+    return refuse(c, "control/invalid", {
+      detail:
+        "`from` and `to` are sizes of the log, the first at least 1 and no greater than the second, which it has reached.",
+    });
+  });
+  api.get("/api/keys", async (c) => c.json((await server.receiptKeys()) satisfies ReceiptKeysView));
+  api.post("/api/keys/receipts/rotate", async (c) => {
+    const caller = administrator(c);
+    if (caller instanceof Response) return caller;
+    try {
+      await server.receipts.rotate();
+    } catch (error) {
+      if (error instanceof TooManyKeys) return refuse(c, "control/conflict", { detail: `No: ${error.message}.` });
+      throw error;
+    }
+    const now = await server.receiptKeys();
+    noteChange(c, { kid: now.keys.at(-1)?.kid });
+    return c.json(now satisfies ReceiptKeysView);
+  });
+  api.get("/checkpoint", async (c) => {
+    const { note } = await server.receipts.checkpoint();
+    return c.body(note, 200, { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store" });
+  });
+  api.get("/tile/:level{[0-9]+}/:index{.+}", async (c) => {
+    const place = tileAt(c.req.path.slice(1));
+    const hashes = place && (await server.receipts.tile(place));
+    if (!hashes) return refuse(c, "control/not-found", { detail: "The log of receipts has no such tile (yet)." });
+    return c.body(Uint8Array.from(hashes), 200, {
+      "content-type": "application/octet-stream",
+      "cache-control": tileLife,
+    });
+  });
 };

@@ -1,0 +1,66 @@
+/**
+ * What this user has seen of logs of receipts: the largest checkpoint of each and its keys, in a file beside the sign-in. A log is taken as
+ * it is when it is first seen; from then on one that was rewritten is told from one that grew.
+ */
+import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { RememberedLog } from "../receipts/log-proof.ts";
+import { exit } from "./exit.ts";
+import { CliFailure } from "./failures.ts";
+
+export type SeenLogs = Readonly<Record<string, RememberedLog>>;
+
+/** Logs of more platforms than a person asks; the ones seen last stay. */
+const logsMax = 100;
+
+export function memoryFile(signInFile: string): string {
+  return join(dirname(signInFile), "receipt-logs.json");
+}
+
+export async function readSeen(file: string): Promise<SeenLogs> {
+  try {
+    const { logs } = JSON.parse(await readFile(file, "utf8")) as { readonly logs?: unknown };
+    if (Array.isArray(logs) && logs.every(isSeen)) return Object.fromEntries(logs.map((log) => [log.origin, log]));
+    throw new Error("it has not the form that this version writes");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
+    throw new CliFailure(exit.usage, {
+      code: "receipt-logs-file",
+      says: `What was seen of logs of receipts, ${file}, cannot be read: ${(error as Error).message}.`,
+      next: "Remove that file; each log is then taken as it is when it is seen next.",
+      cause: error,
+    });
+  }
+}
+
+/** Leaves of the largest checkpoint that was seen of a log. */
+export async function seenSize(signInFile: string, origin: string): Promise<number | undefined> {
+  return (await readSeen(memoryFile(signInFile)))[origin]?.size;
+}
+
+/** In the place of what was there: whole or not at all. */
+export async function writeSeen(file: string, seen: SeenLogs): Promise<void> {
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  const logs = Object.values(seen).sort((a, b) => (a.at < b.at ? 1 : -1));
+  const beside = `${file}.${process.pid}.new`;
+  await rm(beside, { force: true });
+  const handle = await open(beside, "wx", 0o600);
+  try {
+    await handle.writeFile(`${JSON.stringify({ logs: logs.slice(0, logsMax) }, null, 2)}\n`);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(beside, file);
+}
+
+function isSeen(log: unknown): log is RememberedLog {
+  const { origin, size, root, keys, at } = (log ?? {}) as Record<string, unknown>;
+  const areTexts = [origin, root, at].every((text) => typeof text === "string");
+  return areTexts && Number.isSafeInteger(size) && Array.isArray(keys) && keys.every(isSpan);
+}
+
+function isSpan(key: unknown): boolean {
+  const { x, until } = (key ?? {}) as Record<string, unknown>;
+  return typeof x === "string" && (until === null || Number.isSafeInteger(until));
+}

@@ -1,0 +1,127 @@
+/** `waybill receipt` against a scripted console: what is checked offline, what is remembered, and with which exit code. */
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, test } from "node:test";
+import { runCli } from "../src/cli/program.ts";
+import { cliWorld } from "./support/cli-world.ts";
+import { ScriptedConsole } from "./support/console-api.ts";
+import { createReceiptKey, ReceiptWorld, signedReceipt } from "./support/receipts.ts";
+
+let folder: string;
+let api: ScriptedConsole;
+let url: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "waybill-receipts-"));
+  api = new ScriptedConsole();
+  url = await api.listen();
+});
+afterEach(async () => {
+  await api[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true });
+});
+
+interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+async function waybill(args: readonly string[]): Promise<Ran> {
+  const env = { WAYBILL_URL: url, WAYBILL_TOKEN: "hf_wbtest" };
+  const { world, said } = cliWorld({ env, signInFile: join(folder, "sign-in.json") });
+  const code = await runCli(args, world);
+  return { code, ...said };
+}
+
+describe("waybill receipt", () => {
+  test("receipt verify needs no server, trusts the server's keys where it answers, and fails on one changed byte", async () => {
+    const { signed, publicKey } = await signedReceipt();
+    const file = join(folder, "r.json");
+    await writeFile(file, JSON.stringify(signed));
+    const alone = await waybill(["receipt", "verify", file, "--url", "http://127.0.0.1:9"]);
+    assert.equal(alone.code, 0, alone.err + alone.out);
+    assert.match(
+      alone.out,
+      /unchanged since it was signed, by a key that only the file vouches for: alice was charged 0\.412 s for c_1\n$/,
+    );
+    api.routes.set("GET /api/keys", { keys: [publicKey] });
+    const known = await waybill(["receipt", "verify", file]);
+    assert.equal(known.code, 0);
+    assert.match(known.out, /\ngenuine: alice was charged 0\.412 s for c_1\n$/);
+    api.routes.set("GET /api/keys", { keys: [(await createReceiptKey()).publicKey] });
+    assert.equal((await waybill(["receipt", "verify", file])).code, 1);
+    await writeFile(
+      file,
+      JSON.stringify({ ...signed, receipt: { ...signed.receipt, chargedMs: 411, releasedMs: 9_589 } }),
+    );
+    const changed = await waybill(["receipt", "verify", file, "--offline", "--json"]);
+    assert.equal(changed.code, 1);
+    assert.equal((JSON.parse(changed.out) as { ok: boolean }).ok, false);
+    assert.equal((await waybill(["receipt", "verify", join(folder, "absent")])).code, 2);
+  });
+
+  test("receipt verify remembers the log that it saw: one that grew is told by its proof, and a rewritten one ends with 1", async () => {
+    const world = await ReceiptWorld.open();
+    await world.calls(5);
+    const file = async (name: string, document: unknown): Promise<string> => {
+      await writeFile(join(folder, name), JSON.stringify(document));
+      return join(folder, name);
+    };
+    const published = async (of: ReceiptWorld): Promise<void> =>
+      void api.routes.set("GET /api/keys", { origin: of.keys.origin, keys: await of.keys.published() });
+    const first = await file("first.json", await world.receipt("c_0001"));
+    const seen = await waybill(["receipt", "verify", first, "--offline"]);
+    assert.equal(seen.code, 0, seen.out);
+    assert.match(seen.out, /ok {4}leaf +It is leaf 2 of 5 of that log\./);
+    await world.calls(5, 5);
+    await world.log.settle();
+    await published(world);
+    api.routes.set("GET /api/receipts/c_0007?since=5", await world.receipt("c_0007", 5));
+    const shown = await waybill(["receipt", "show", "c_0007", "--json"]);
+    const later = await file("later.json", JSON.parse(shown.out));
+    const told = await waybill(["receipt", "verify", later, "--offline"]);
+    assert.match(told.out, /The log extends the checkpoint of .* that you have seen, of 5 receipts\.\ngenuine: alice/);
+    api.routes.set("GET /api/receipts/log/consistency?from=5&to=10", { proof: await world.log.consistency(5, 10) });
+    const again = await waybill(["receipt", "verify", first]);
+    assert.equal(again.code, 0, again.out);
+    assert.match(again.out, /The log went on from here to the checkpoint of/);
+
+    const rewritten = await ReceiptWorld.open(world.keys);
+    await rewritten.calls(12, 0, 2);
+    await published(rewritten);
+    api.routes.set("GET /api/receipts/log/consistency?from=10&to=12", {
+      proof: await rewritten.log.consistency(10, 12),
+    });
+    const forged = await file("forged.json", await rewritten.receipt("c_0001"));
+    const caught = await waybill(["receipt", "verify", forged]);
+    assert.equal(caught.code, 1, caught.out);
+    assert.match(caught.out, /fail {2}extends +not so: The log extends/);
+    assert.match(caught.out, /the log of receipts was rewritten since you saw it/);
+    assert.equal((await waybill(["receipt", "verify", forged])).code, 1, "and so it stays");
+    const anew = await waybill(["receipt", "verify", forged, "--anew"]);
+    assert.equal(anew.code, 0, anew.out);
+    assert.equal((await waybill(["receipt", "verify", forged, "--offline"])).code, 0);
+    assert.equal((await waybill(["receipt", "verify", later, "--offline"])).code, 0, "not compared without the server");
+
+    await writeFile(join(folder, "receipt-logs.json"), "{");
+    const damaged = await waybill(["receipt", "verify", first, "--offline"]);
+    assert.deepEqual([damaged.code, damaged.err.includes("receipt-logs.json")], [2, true]);
+  });
+
+  test("receipt key list and rotate say which keys have signed, and for which checkpoints each speaks", async () => {
+    const world = await ReceiptWorld.open();
+    await world.calls(3);
+    await world.log.rotate();
+    const keys = await world.keys.published();
+    api.routes.set("GET /api/keys", { origin: "waybill/log", keys });
+    api.routes.set("POST /api/keys/receipts/rotate", { origin: "waybill/log", keys });
+    for (const command of ["list", "rotate"]) {
+      const { out, code } = await waybill(["receipt", "key", command]);
+      assert.equal(code, 0);
+      assert.match(out, /^waybill\/log\n.*signed checkpoints of 0 to 3 receipts\n.*signs now, from 3 receipts on\n$/);
+    }
+  });
+});
