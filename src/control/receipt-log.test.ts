@@ -194,4 +194,15 @@ describe("ReceiptLog", () => {
     const columns = "SELECT id, leaf, payer, creditsMs FROM calls ORDER BY leaf";
     assert.deepEqual(await then.sql.all(columns), await now.sql.all(columns));
   });
+
+  test("follows until it is disposed of, and that waits for no more than what is on its way", async () => {
+    const world = await ReceiptWorld.open();
+    await world.calls(600);
+    const following = world.log.follow((error) => assert.fail(String(error)));
+    await following[Symbol.asyncDispose]();
+    const size = await world.catalog.receipts.size();
+    assert.ok(size < 600, "it was cut off before it had all of them");
+    assert.equal((await world.log.settle()).size, 600);
+    assert.equal((await verifyReceipt(await world.receipt("c_0599"))).ok, true);
+  });
 });

@@ -41,14 +41,17 @@ export interface SignedCheckpoint extends Checkpoint {
 
 /** Receipts that become leaves in one commit: half a megabyte is read for them, and their hashes take some milliseconds. */
 const leavesAtOnce = 256;
+/** So far behind is it at most: then a checkpoint is signed, where it has grown. */
+const settledEveryMs = 60_000;
 /** A checkpoint an hour is kept; all others can be proved from the tree. */
 const keptEveryMs = 3_600_000;
 
 const sha256 = (bytes: Uint8Array): Uint8Array => hash("sha256", bytes, "buffer");
 
-/** Takes all receipts that have a place into the tree; gives its size. */
-export async function growTree(rows: Receipts): Promise<number> {
+/** Takes all receipts that have a place into the tree, or as many as `goesOn` lets it; gives its size. */
+export async function growTree(rows: Receipts, goesOn = (): boolean => true): Promise<number> {
   for (let size = await rows.size(); ;) {
+    if (!goesOn()) return size;
     const receipts = await rows.next(size, leavesAtOnce);
     if (receipts.length === 0) return size;
     const partial = await Promise.all(partialTiles(size).map((place) => partialTile(rows, place, size)));
@@ -70,6 +73,22 @@ export class ReceiptLog {
   /** Brings the log up to the receipts that are there, and signs a checkpoint where it has grown. Throws `ReceiptLogChanged`. */
   settle(): Promise<SignedCheckpoint> {
     return this.#turns.take("log", () => this.#settle());
+  }
+
+  /** Settles now and then, until it is disposed of: however far behind it is, that takes a moment. */
+  follow(onFailure: (error: unknown) => void): AsyncDisposable {
+    let isOver = false;
+    const settle = (): void =>
+      void this.#turns.take("log", () => this.#settle(() => !isOver)).catch((error: unknown) => onFailure(error));
+    settle();
+    const timer = setInterval(settle, settledEveryMs);
+    return {
+      [Symbol.asyncDispose]: async () => {
+        isOver = true;
+        clearInterval(timer);
+        await this.#turns.idle();
+      },
+    };
   }
 
   /** The newest; of an empty log too. */
@@ -119,9 +138,9 @@ export class ReceiptLog {
     });
   }
 
-  async #settle(): Promise<SignedCheckpoint> {
+  async #settle(goesOn?: () => boolean): Promise<SignedCheckpoint> {
     const { rows, keys } = this.#parts;
-    const size = await growTree(rows);
+    const size = await growTree(rows, goesOn);
     const last = await this.#last();
     if (last && last.size === size) return last;
     const tree = this.#tree();

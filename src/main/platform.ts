@@ -39,8 +39,7 @@ import { SpacePorts } from "../control/space-ports.ts";
 import { Spaces } from "../control/spaces.ts";
 import type { StandingDesk } from "../control/standing.ts";
 import { openCallsOn } from "../core/views.ts";
-import { ListenError, openEdge } from "../edge/index.ts";
-import type { Edge, EdgeOptions } from "../edge/index.ts";
+import { ListenError, openEdge, type Edge, type EdgeOptions } from "../edge/index.ts";
 import { repoKinds } from "../hub/repo-name.ts";
 import { visitorOf } from "../http/visitor.ts";
 import { loadOwnSecret } from "../identity/own-secret.ts";
@@ -56,8 +55,7 @@ import { drain, openShipper } from "../record/ship.ts";
 import { openSpool } from "../record/spool.ts";
 import { checkEvidenceFormat } from "../record/evidence-format.ts";
 import { openEvidenceStore } from "../record/store.ts";
-import { newId } from "../stdx/ids.ts";
-import type { RandomBytes } from "../stdx/ids.ts";
+import { newId, type RandomBytes } from "../stdx/ids.ts";
 import { durationMs } from "../stdx/time.ts";
 import type { Clock } from "../stdx/time.ts";
 import type { PlatformConfig } from "./config.ts";
@@ -115,8 +113,6 @@ const shipEveryMs = 250;
 const retellEveryMs = 1_000;
 /** It is looked so often whether visitors' tokens are to have another key. */
 const keysLookedAtEveryMs = 30_000;
-/** The log of receipts is so far behind at most: then its checkpoint is signed, where it has grown. */
-const receiptsEveryMs = 60_000;
 /** Slots that wait for an old worker's end are looked at so often. */
 const clearEveryMs = 5_000;
 /** Ports tried after the default one; and how often a server that takes over tries its own. */
@@ -635,11 +631,8 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const sweepKeys = async (): Promise<void> => {
     if (await visitorKeys.sweep()) log.info({ kid: visitorKeys.current.kid }, "visitors' tokens have another key");
   };
-  const settleReceipts = (): void =>
-    void server.receipts.settle().catch((error: unknown) => onFailure("the log of receipts", error));
-  settleReceipts();
+  stack.use(server.receipts.follow((error) => onFailure("the log of receipts", error)));
   const timers = [
-    setInterval(settleReceipts, receiptsEveryMs),
     setInterval(
       () => void sweepKeys().catch((error: unknown) => onFailure("keys of visitors' tokens", error)),
       keysLookedAtEveryMs,
