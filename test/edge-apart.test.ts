@@ -7,12 +7,39 @@ import { Echo, get, loadApp, loadOf, Stream, upload, well } from "./support/edge
 import { freePort } from "./support/free-port.ts";
 import { Platform, until, visit, type Account, type App } from "./support/platform.ts";
 
+/** Which of the workers takes a connection is the system's choice. */
+const eventsMax = 60;
+/** Speaks as Gradio does of one event for each session, which ends as soon as it is joined. */
+const gradioLike = `
+  import { createServer } from "node:http";
+  import { randomBytes } from "node:crypto";
+  const streams = new Map();
+  createServer((request, response) => {
+    const url = new URL(request.url, "http://app");
+    if (url.pathname.endsWith("/queue/data")) {
+      response.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders();
+      return streams.set(url.searchParams.get("session_hash"), response);
+    }
+    let body = "";
+    request.on("data", (part) => (body += part)).on("end", () => {
+      if (!url.pathname.endsWith("/queue/join")) return response.end("ok");
+      const event_id = randomBytes(16).toString("hex");
+      response.end(JSON.stringify({ event_id }));
+      const stream = streams.get(JSON.parse(body).session_hash);
+      for (const told of [{ msg: "process_starts" }, { msg: "process_completed", output: { data: [] }, success: true }])
+        stream.write("data: " + JSON.stringify({ ...told, event_id }) + "\\n\\n");
+      setTimeout(() => stream.end(), 100);
+    });
+  }).listen(process.env.PORT);
+`;
+
 describe("waybill edge", () => {
   let up: Platform;
   let edge: Role;
   let alice: Account;
   let app: App;
   let sleepy: App;
+  let gradio: App;
   before(async () => {
     up = await Platform.start({ apart: await freePort(), gpus: null, service: true });
     edge = new Role("edge", ["edge", "--data", up.data, "--workers", "2", "--drain", "60"], {});
@@ -20,7 +47,8 @@ describe("waybill edge", () => {
     alice = await up.account("alice");
     app = await up.deploy(alice, "app", { "server.js": loadApp });
     sleepy = await up.deploy(alice, "sleepy", { "server.js": loadApp });
-    assert.ok(app.deployed.ok && sleepy.deployed.ok, `${app.deployed.says} ${sleepy.deployed.says}`);
+    gradio = await up.deploy(alice, "gradio", { "server.js": gradioLike });
+    for (const { deployed } of [app, sleepy, gradio]) assert.ok(deployed.ok, deployed.says);
   });
   after(async () => {
     await edge?.end("SIGTERM");
@@ -40,7 +68,7 @@ describe("waybill edge", () => {
     assert.deepEqual(all.map(({ name }) => name).sort(), ["edge-1", "edge-2"]);
   });
 
-  test("a refusal that comes before the body was read arrives", async () => {
+  test("a refusal that comes before the body was read arrives, and what is asked next on its connection is answered", async () => {
     const body = "x".repeat(1 << 20);
     const refused = await Promise.all(
       Array.from({ length: 40 }, () => visit(`${up.url}/api/tokens`, undefined, { method: "POST", body })),
@@ -49,6 +77,38 @@ describe("waybill edge", () => {
       refused.map(({ status }) => status),
       refused.map(() => 401),
     );
+    for (const _ of refused) await up.admin.status();
+  });
+
+  test("a Gradio event is followed to its end whichever worker its join and its stream reach", async () => {
+    await settled();
+    let apart = 0;
+    for (let n = 0; n < eventsMax && apart < 3; n++) {
+      const session = `session${n}`;
+      const told = new Stream(`${gradio.url}/gradio_api/queue/data?session_hash=${session}`);
+      await until("its stream is open", () => told.work !== "");
+      const joined = await get(`${gradio.url}/gradio_api/queue/join`, {
+        body: Buffer.from(JSON.stringify({ data: [], fn_index: 0, session_hash: session })),
+        headers: { "content-type": "application/json" },
+      });
+      assert.equal(joined.status, 200);
+      const work = String(joined.headers["x-waybill-id"]);
+      await until("its stream has ended", () => told.broken !== undefined);
+      const ended = await until("its join is told as over", async () => {
+        const story = await up.admin.explain(work);
+        return story.entries.some(({ hop }) => hop === "edge.deliver") && story;
+      });
+      const end = ended.entries.find(({ hop }) => hop === "edge.deliver");
+      assert.equal(end?.facts["event"], (JSON.parse(joined.text) as { event_id: string }).event_id);
+      const links = ended.entries.flatMap(({ facts }) => facts["link"] ?? []);
+      assert.ok(links.includes(told.work), JSON.stringify(ended.entries));
+      const stream = await until("its stream is told", async () => {
+        const { entries } = await up.admin.explain(told.work);
+        return entries.length > 0 && entries;
+      });
+      if (stream[0]?.emitter !== end?.emitter) apart += 1;
+    }
+    assert.ok(apart > 0, `none of ${eventsMax} joins reached another worker than its stream`);
   });
 
   test("a token that is revoked is refused by every worker within a second", async () => {

@@ -9,6 +9,7 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { buildConsole } from "./console.ts";
 import type { DemoDocument, SpaceReport } from "./demo/document.ts";
 import { startPlatform } from "./demo/platform.ts";
 import type { DemoPlatform } from "./demo/platform.ts";
@@ -60,6 +61,7 @@ try {
 process.exit();
 
 async function demo(): Promise<DemoDocument> {
+  await buildConsole();
   const up = await stages.run("boot", (say) => (booting = startPlatform({ data, say, stopping: stop.signal })));
   const pool = await up.admin.pool("main");
   const cards = pool.simulated

@@ -50,7 +50,7 @@ const rules: readonly Rule[] = [
 const maxLines = 700;
 
 const findings: string[] = [];
-for (const file of globSync("{src,test,tools,bench,sim}/**/*.ts")) {
+for (const file of globSync("{src,test,tools,bench,sim}/**/*.{ts,tsx}")) {
   const lines = readFileSync(file, "utf8").split("\n");
   if (lines.length > maxLines) findings.push(`${file}: ${lines.length} lines, at most ${maxLines}`);
   for (const rule of rules) {

@@ -7,6 +7,7 @@ import { spawn } from "node:child_process";
 import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, homedir, tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { buildConsole } from "./console.ts";
 import { processorTimes } from "./processor-times.ts";
 import type { Summary } from "./reporter.ts";
 
@@ -60,6 +61,8 @@ const unsteady: string[] = [];
 /** Where the time goes, so that it can be kept in bounds. */
 const slowestShown = 12;
 
+// What platforms of the tests show to browsers.
+await buildConsole();
 try {
   if (named.length > 0) {
     await tests("named files", named, ["--at-once=1"]);

@@ -32,7 +32,7 @@ describe("refuseAccountName", () => {
     test(`refuses ${JSON.stringify(name).slice(0, 20)}`, () => assert.equal(refuseAccountName(name), "name-invalid"));
   }
   test("refuses the platform's own words, in a sentence", () => {
-    assert.equal(refuseAccountName("api"), "name-reserved");
+    for (const name of ["api", "console", "o"]) assert.equal(refuseAccountName(name), "name-reserved");
     assert.match(nameRefusals["name-reserved"], /\.$/);
   });
 });

@@ -10,7 +10,7 @@ const suffixLength = 6;
 /** Paths and words of the platform's own that an account's name must not shadow. */
 const reservedNames: ReadonlySet<string> = new Set([
   "address", "anonymous", "api", "assets", "codes", "collections", "console", "datasets", "docs", "explain", "git", "health",
-  "join", "keys", "kernels", "login", "logout", "metrics", "models", "new", "oauth", "organizations", "papers", "private",
+  "join", "keys", "kernels", "login", "logout", "metrics", "models", "new", "o", "oauth", "organizations", "papers", "private",
   "receipts", "repos", "resolve", "security", "settings", "spaces", "static", "system", "tokens", "w", "waybill", "well-known",
   "whoami-v2", "www", "xet",
 ]); // prettier-ignore

@@ -82,6 +82,7 @@
  *   POST   /api/nodes/NAME/check                    → { node }, 202                                   (admin)
  *   PUT    /api/{pools/NAME,nodes/NAME,nodes/NAME/cards/INDEX}/drain DrainRequest, DELETE → NodesView     (admin)
  *   GET    /api/explain/ID  (any id, OWNER/NAME[@COMMIT|#NUMBER], a node, EMITTER/EPOCH/NUMBER) → Explanation of evidence/verdict.ts
+ *   GET    /api/works/ID                            → WorkTold of evidence/verdict.ts: the verdict to whoever has the id
  *   GET    /api/explain?from=&to=&space=&page=&limit= → SpanExplanation of evidence/span.ts        (operators: all; others: their own)
  *   GET    /api/receipts/ID?since= (r_… or c_…)     → SignedReceipt
  *   GET    /api/receipts/log/consistency?from=&to=  → ConsistencyView                                 (anybody)
@@ -89,7 +90,7 @@
  *   GET    /api/keys                                → ReceiptKeysView                                 (anybody)
  *   POST   /api/keys/receipts/rotate                → ReceiptKeysView                                 (admin)
  *   GET    /api/keys/visitors, POST …/rotate { dropFormer? } → VisitorKeysView                         (admin)
- *   GET    /  and  /w/ID                            → pages for people
+ *   GET    /, /w/ID and all else of the console     → pages for people; plain ones where HTML is not preferred, and with ?plain
  */
 
 import type { OrganisationOf, WhoAmIAuth, TokenView } from "./identity.ts";

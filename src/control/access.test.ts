@@ -17,7 +17,7 @@ type Need = "open" | "account" | "read" | "write" | "admin" | "operator";
 const needs: Readonly<Record<string, Need>> = {
   "GET /": "open",
   "GET /spaces/:owner/:name": "open",
-  "GET /w/:id": "open",
+  "GET /w/:id{.+}": "open",
   "GET /login": "open",
   "GET /login/kept": "open",
   "POST /login": "open",
@@ -61,6 +61,7 @@ const needs: Readonly<Record<string, Need>> = {
   "GET /api/explain/:id": "open",
   "GET /api/explain/:owner/:name": "write",
   "GET /api/explain/:name{.+/.+/.+}": "open",
+  "GET /api/works/:id{.+}": "open",
   "GET /api/explain": "account",
   "GET /api/whoami-v2": "account",
   "GET /api/audit": "account",

@@ -12,6 +12,7 @@ import { EffectMade } from "./request-effects.ts";
 import { auditRoute } from "./routes/audit.ts";
 import { buildsRoute } from "./routes/builds.ts";
 import { callsRoute } from "./routes/calls.ts";
+import { consoleRoute } from "./routes/console.ts";
 import { domainsRoute } from "./routes/domains.ts";
 import { environmentRoute } from "./routes/environment.ts";
 import { explainRoute } from "./routes/explain.ts";
@@ -56,6 +57,8 @@ import { xetRoute } from "./routes/hub/xet.ts";
 import type { Server } from "./server.ts";
 
 const routes: readonly Route[] = [
+  // Before the plain pages, which stand at some of the same addresses.
+  consoleRoute,
   pagesRoute,
   loginRoute,
   settingsRoute,

@@ -133,6 +133,17 @@ export function workPage(explanation: Explanation, { details }: { details: boole
   );
 }
 
+/** Where the console for browsers has a page and there is no plain one. */
+export function notBuiltPage(isBuilt: boolean): string {
+  const says = isBuilt
+    ? "This page is one of the console for browsers, which needs a script: the command line says the same (<code>waybill help</code>)."
+    : "The console for browsers is not built here. In a clone <code>npm run console</code> builds it, and the platform's next start shows it.";
+  return page(
+    "No plain page - Waybill",
+    `<h1>No plain page</h1><p class="panel">${says}</p><p><a href="/?plain">Console</a></p>`,
+  );
+}
+
 /** What a browser gets for an id that nothing here has. */
 export function noWorkPage(id: string): string {
   return page(

@@ -48,6 +48,7 @@ import type { Builds } from "./builds.ts";
 import type { Calls } from "./calls.ts";
 import { spaceOwner } from "../contract/space.ts";
 import type { Commits } from "./commits.ts";
+import type { ConsoleFiles } from "./console-files.ts";
 import { DeviceSignIn } from "./device-sign-in.ts";
 import type { Engine } from "./engine.ts";
 import type { Domains } from "./domains.ts";
@@ -136,6 +137,8 @@ export interface ServerParts {
     readonly console: () => string;
     readonly tls: () => Promise<TlsStatus | null>;
   };
+  /** The console for browsers; undefined where it was not built, and its plain pages are all. */
+  readonly consoleFiles?: ConsoleFiles | undefined;
   /** Where people may sign in; none where it is not said. */
   readonly providers?: readonly ProviderSettings[];
   /** Undefined where a test counts nothing. */
@@ -258,6 +261,10 @@ export class Server {
   /** Undefined where a test detects nothing. */
   get incidents(): Incidents | undefined {
     return this.#parts.standing?.incidents;
+  }
+
+  get consoleFiles(): ConsoleFiles | undefined {
+    return this.#parts.consoleFiles;
   }
 
   /** How apps are closed off, as the node measured it. */

@@ -5,6 +5,7 @@ import { receivedStatusValues } from "../http/proxy-status.ts";
 import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
+import { Elsewhere } from "./gradio/elsewhere.ts";
 import { GradioEvents } from "./gradio/events.ts";
 import { Guard } from "./guard.ts";
 import type { GuardLimits } from "./guard.ts";
@@ -12,6 +13,7 @@ import { passesMax, randomPoolBytes, shunnedForMs, strangersToldPerMinute } from
 import type { EdgeLimits } from "./limits.ts";
 import { Pool } from "./pool.ts";
 import type { Replica, SpaceDirectory, VisitorIdentity } from "./ports.ts";
+import type { Shared } from "./shared.ts";
 import { Sticky } from "./sticky.ts";
 import { ToldOneByOne } from "./told.ts";
 
@@ -33,6 +35,8 @@ export interface ContextOptions {
   readonly explainUrl: (id: string) => string;
   readonly onVisitorGone: (request: string) => void;
   readonly onError: (error: unknown) => void;
+  /** As {@link EdgeOptions.share}. */
+  readonly share?: (told: Shared) => void;
   /** The number of the line to a replica's node; undefined while it is lost, 0 where there is none. Absent: all are on this machine. */
   readonly line?: (replica: string) => number | undefined;
   /** As {@link EdgeOptions.lineSettled}. */
@@ -57,6 +61,7 @@ export class EdgeContext {
   readonly active = new Set<Carried>();
   readonly gradio: GradioEvents;
   readonly sticky: Sticky;
+  readonly #elsewhere: Elsewhere;
   readonly guard: Guard;
   /** Of strangers' refusals. */
   readonly told: ToldOneByOne;
@@ -89,14 +94,24 @@ export class EdgeContext {
       emitter: options.emitter,
       monotonic: () => options.clock.monotonic(),
       onVisitorGone: options.onVisitorGone,
+      share: options.share,
     });
     this.told = new ToldOneByOne(strangersToldPerMinute, () => options.clock.monotonic());
+    this.#elsewhere = new Elsewhere(this.gradio);
     this.guard = new Guard(options.guard, () => options.clock.monotonic());
     this.sticky = new Sticky({
       busy: (replica) => this.busy(replica),
       isShunned: (replica) => this.#shunned.has(replica),
       monotonic: () => options.clock.monotonic(),
+      share: options.share,
     });
+  }
+
+  /** As {@link Edge.learn}. */
+  learn(worker: string, told: Shared | "ended"): void {
+    if (told === "ended") return this.#elsewhere.workerEnded(worker);
+    if (told.type === "session") return this.sticky.learn(told);
+    this.#elsewhere.take(worker, told);
   }
 
   newRequestId(): string {

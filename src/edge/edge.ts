@@ -51,6 +51,7 @@ import { screenedHost, screenRequest } from "./screen.ts";
 import type { Screened } from "./screen.ts";
 import { openTls } from "./secure.ts";
 import type { TlsDoor, TlsPairs } from "./secure.ts";
+import type { Shared } from "./shared.ts";
 
 export interface ListenAddress {
   readonly address: string;
@@ -105,6 +106,8 @@ export interface EdgeOptions {
   readonly line?: (replica: string) => number | undefined;
   /** Where `line` is hearsay: resolves, soon, when it is as it was when this was asked. Undefined where it is already. */
   readonly lineSettled?: (replica: string) => Promise<void> | undefined;
+  /** Tells the edge's other workers what visitors may come to them with. Absent: there are none. */
+  readonly share?: (told: Shared) => void;
   /** Something of ours threw while carrying a request; rethrown where the process sees it unless this is given. */
   readonly onError?: (error: unknown) => void;
 }
@@ -134,6 +137,8 @@ export interface Edge extends AsyncDisposable {
   busy(replica: string): number;
   /** The platform's GPU queue says something of a call that this request caused. */
   tell(request: string, told: CallTold): void;
+  /** What another worker of this edge shared, or that it has ended. */
+  learn(worker: string, told: Shared | "ended"): void;
   /** That of all replicas which have one. */
   allBusy(): Readonly<Record<string, number>>;
   /**
@@ -249,6 +254,7 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
     addresses: () => [first.address, ...extra.keys()],
     busy: (replica) => context.busy(replica),
     tell: (request, told) => context.gradio.tell(request, told),
+    learn: (worker, told) => context.learn(worker, told),
     allBusy: () => context.allBusy(),
     drain,
     close,
@@ -292,6 +298,7 @@ function contextOf(options: EdgeOptions): EdgeContext {
     deploymentName: options.deploymentName ?? defaultDeploymentName,
     onVisitorGone: options.onVisitorGone ?? (() => {}),
     onError: options.onError ?? rethrow,
+    ...(options.share && { share: options.share }),
     ...(options.line && { line: options.line }),
     ...(options.lineSettled && { lineSettled: options.lineSettled }),
   });

@@ -10,6 +10,7 @@ export { defaultLimits } from "./limits.ts";
 export type { EdgeLimits } from "./limits.ts";
 export { consoleCookiePrefixes } from "./names.ts";
 export type { ProxyHeaders, TrustedProxies } from "./origin.ts";
+export type { Shared, SharedSession } from "./shared.ts";
 export type {
   CallTold,
   Credentials,

@@ -5,7 +5,8 @@ import fc from "fast-check";
 import { belongsIn, belongsTo } from "./gradio/belongs.ts";
 import { isShared, replicaCookieFor, replicaCookieIn } from "./replica-cookie.ts";
 import { Sticky } from "./sticky.ts";
-import type { Choice, Keys, StickyLimits } from "./sticky.ts";
+import type { SharedSession } from "./shared.ts";
+import type { Choice, Keys, Pinned, StickyLimits } from "./sticky.ts";
 
 interface World {
   readonly sticky: Sticky;
@@ -15,7 +16,7 @@ interface World {
   choose(ids: readonly string[], keys?: Partial<Keys>): Choice;
 }
 
-function worldOf(limits?: StickyLimits): World {
+function worldOf(limits?: StickyLimits, share?: (told: SharedSession) => void): World {
   const busy = new Map<string, number>();
   const shunned = new Set<string>();
   const sticky = new Sticky({
@@ -23,6 +24,7 @@ function worldOf(limits?: StickyLimits): World {
     isShunned: (id) => shunned.has(id),
     monotonic: () => world.now,
     ...(limits && { limits }),
+    share,
   });
   const world: World = {
     sticky,
@@ -38,6 +40,67 @@ function worldOf(limits?: StickyLimits): World {
 }
 
 const small: StickyLimits = { sessionsPerSpace: 3, addressesPerSpace: 3, forgetAfterMs: 1_000 };
+
+describe("workers of one edge", () => {
+  const pair = (limits?: StickyLimits): readonly [World, World] => {
+    const waiting: (() => void)[] = [];
+    const worlds: World[] = [];
+    for (const other of [1, 0])
+      worlds.push(worldOf(limits, (told) => waiting.push(() => worlds[other]?.sticky.learn(told))));
+    const [a, b] = worlds as [World, World];
+    hear = () => waiting.splice(0).forEach((each) => each());
+    return [a, b];
+  };
+  let hear = (): void => {};
+
+  test("send a session where another of them has placed it", () => {
+    const [a, b] = pair();
+    const at = ["s1", "s2", "s3"].map((session) => a.choose(["r1", "r2"], { session }).replica.id);
+    hear();
+    const seen = ["s1", "s2", "s3"].map((session) => b.choose(["r1", "r2"], { session }));
+    assert.deepEqual(
+      seen.map(({ replica, by }) => [replica.id, by]),
+      at.map((id) => [id, "session"]),
+    );
+  });
+
+  test("agree on one place for a session that two of them have placed at the same time", () => {
+    const [a, b] = pair();
+    b.choose(["r1", "r2"], {});
+    a.choose(["r1", "r2"], { session: "s" });
+    b.choose(["r1", "r2"], { session: "s" });
+    hear();
+    const at = [a, b].map((each) => each.choose(["r1", "r2"], { session: "s" }).replica.id);
+    assert.deepEqual(at, ["r1", "r1"]);
+  });
+
+  test("follow a session whose replica has gone", () => {
+    const [a, b] = pair();
+    a.choose(["r1", "r2"], { session: "s" });
+    hear();
+    const moved = a.choose(["r2", "r3"], { session: "s" });
+    hear();
+    const there = b.choose(["r3", "r2"], { session: "s" });
+    assert.deepEqual([there.replica.id, there.movedFrom], [moved.replica.id, undefined]);
+  });
+
+  test("do not forget a session that another one is asked for", () => {
+    const [a, b] = pair(small);
+    a.sticky.release(pinnedOf(a.choose(["r1", "r2"], { session: "s" })));
+    for (let now = 0; now < 5_000; now += 300) {
+      a.now = b.now = now;
+      a.sticky.release(pinnedOf(a.choose(["r1", "r2"], { session: "s" })));
+      hear();
+      b.sticky.sweep();
+      assert.equal(b.sticky.sessionsOf("a/b"), 1);
+    }
+  });
+
+  const pinnedOf = ({ session }: Choice): Pinned => {
+    assert.ok(session);
+    return session;
+  };
+});
 
 describe("the choice of a replica", () => {
   test("is the least busy one, in turn among equals", () => {

@@ -3,6 +3,7 @@
  * visitor: both come back to where they were, as long as that replica is there. All else goes to the least busy one.
  */
 import type { Replica } from "./ports.ts";
+import type { SharedSession } from "./shared.ts";
 
 /** What a request says of where it belongs. */
 export interface Keys {
@@ -33,6 +34,8 @@ export interface Pinned {
   usedAt: number;
   /** Requests of it that are under way: a page's stream is open for as long as the page is. */
   open: number;
+  /** When the edge's other workers were told of it last. */
+  sharedAt: number;
 }
 
 interface OfSpace {
@@ -62,6 +65,8 @@ export interface StickyPorts {
   /** It could not be reached a moment ago. */
   readonly isShunned: (replica: string) => boolean;
   readonly monotonic: () => number;
+  /** Tells the edge's other workers, where there are any. */
+  readonly share?: ((told: SharedSession) => void) | undefined;
   readonly limits?: StickyLimits;
 }
 
@@ -87,10 +92,25 @@ export class Sticky {
       return this.#stay(space, keys, { replica: kept, by: "session", movedFrom: undefined, session: pinned });
     const choice = this.#unpinned(space, replicas, keys);
     if (session === undefined) return choice;
-    const entry = pinned ?? { replica: choice.replica.id, usedAt: 0, open: 0 };
+    const entry = pinned ?? { replica: choice.replica.id, usedAt: 0, open: 0, sharedAt: Number.NEGATIVE_INFINITY };
     const movedFrom = pinned === undefined || pinned.replica === choice.replica.id ? undefined : pinned.replica;
+    if (movedFrom !== undefined) entry.sharedAt = Number.NEGATIVE_INFINITY;
     entry.replica = choice.replica.id;
     return this.#stay(space, keys, { ...choice, movedFrom, session: entry });
+  }
+
+  /**
+   * Another worker placed a session, or says that it is still where it was. Of two that placed it at the same time both take the same one:
+   * which one is all the same.
+   */
+  learn({ space, session, replica, movedFrom }: SharedSession): void {
+    const of = this.#ofSpace(space);
+    const known = of.sessions.get(session);
+    const isFirst = known === undefined || known.replica === movedFrom || this.#fresh(known) === undefined;
+    const entry = known ?? { replica, usedAt: 0, open: 0, sharedAt: 0 };
+    if (isFirst || replica < entry.replica) entry.replica = replica;
+    entry.usedAt = entry.sharedAt = this.#ports.monotonic();
+    toEnd(of.sessions, session, entry, this.#limits.sessionsPerSpace);
   }
 
   /** The request is over: its session may be forgotten some time after. */
@@ -137,13 +157,35 @@ export class Sticky {
 
   /** Notes that a session is used, where. */
   #stay(space: string, { session = "", cookie, address }: Keys, choice: Choice & { session: Pinned }): Choice {
-    const of = this.#spaces.get(space) ?? { sessions: new Map<string, Pinned>(), addresses: new Map<string, string>() };
-    this.#spaces.set(space, of);
-    choice.session.usedAt = this.#ports.monotonic();
+    const of = this.#ofSpace(space);
+    const now = this.#ports.monotonic();
+    choice.session.usedAt = now;
     choice.session.open += 1;
+    this.#share(space, session, choice, now);
     toEnd(of.sessions, session, choice.session, this.#limits.sessionsPerSpace);
     if (cookie === undefined) toEnd(of.addresses, address, choice.replica.id, this.#limits.addressesPerSpace);
     return choice;
+  }
+
+  /** As often as others need to hear of it so as not to forget it. */
+  #share(
+    space: string,
+    session: string,
+    { session: pinned, movedFrom }: Choice & { session: Pinned },
+    now: number,
+  ): void {
+    const { share } = this.#ports;
+    if (share === undefined || now - pinned.sharedAt < this.#limits.forgetAfterMs / 4) return;
+    pinned.sharedAt = now;
+    share({ type: "session", space, session, replica: pinned.replica, movedFrom });
+  }
+
+  #ofSpace(space: string): OfSpace {
+    const known = this.#spaces.get(space);
+    if (known !== undefined) return known;
+    const of: OfSpace = { sessions: new Map(), addresses: new Map() };
+    this.#spaces.set(space, of);
+    return of;
   }
 
   #fresh(pinned: Pinned | undefined): Pinned | undefined {

@@ -82,3 +82,9 @@ export interface Explanation {
   /** The two indexes that were read: the same indexes give the same verdict. */
   readonly read: { readonly journal: number; readonly evidence: number };
 }
+
+/** `GET /api/works/ID`, for whoever has the id, which is a secret: without `details` no entries, no gaps, and nobody's name. */
+export interface WorkTold extends Explanation {
+  /** It is told to the Space's owner or to the operator. */
+  readonly details: boolean;
+}

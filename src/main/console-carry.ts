@@ -27,6 +27,9 @@ const ownToConnection: ReadonlySet<string> = new Set([
   carriedHeader,
 ]);
 
+/** More than a refused client may send on: then its connection is closed, and what it asks next comes on another one. */
+const restMaxBytes = 16 * 2 ** 20;
+
 export function carryConsole(carry: ConsoleCarry): EdgeOptions["console"] {
   return (request, response, inside, upgrade) => {
     const asked = ask({
@@ -49,7 +52,11 @@ export function carryConsole(carry: ConsoleCarry): EdgeOptions["console"] {
     });
     if (upgrade === undefined) {
       response.once("close", () => asked.destroy());
-      pipeline(request, asked, () => {}); // A broken body breaks `asked`, which tells of it.
+      // Not by `pipeline`: where `asked` ends first that destroys the request, and whatever of its body is not read stays on the connection.
+      request.pipe(asked);
+      request.once("close", () => request.readableEnded || asked.destroy());
+      request.on("error", (error) => asked.destroy(error));
+      asked.once("close", () => dropRest(request.unpipe(asked)));
       return;
     }
     asked.on("upgrade", (answer, socket, first) => {
@@ -61,6 +68,17 @@ export function carryConsole(carry: ConsoleCarry): EdgeOptions["console"] {
     });
     asked.end();
   };
+}
+
+/** Of a body that the console answered without reading it: what stays unread would stand before the connection's next request. */
+function dropRest(request: IncomingMessage): void {
+  if (request.readableEnded || request.destroyed) return;
+  let left = restMaxBytes;
+  request.on("data", (piece: Buffer) => {
+    left -= piece.length;
+    if (left < 0) request.destroy();
+  });
+  request.resume();
 }
 
 function passed(rawHeaders: readonly string[]): string[] {

@@ -4,7 +4,7 @@ import process from "node:process";
 import type { FromEdge } from "../contract/edge.ts";
 import { edgeSockets } from "../contract/edge.ts";
 import { listenError, openEdge } from "../edge/index.ts";
-import type { Edge, SharedSockets, TlsOptions } from "../edge/index.ts";
+import type { Edge, SharedSession, SharedSockets, TlsOptions } from "../edge/index.ts";
 import { openSpool } from "../record/spool.ts";
 import { systemClock, systemRandom } from "./clock.ts";
 import { carryConsole } from "./console-carry.ts";
@@ -37,6 +37,8 @@ const socketOf: SharedSockets = (place) =>
   });
 
 const opened: { edge?: Edge } = {};
+/** Placed before it began; what is shared meanwhile is of no request of its own. */
+let sessions: readonly SharedSession[] = [];
 const line = new ControlLine({
   say: (message: FromEdge) => say({ kind: "server", message }),
   clock: systemClock,
@@ -64,6 +66,10 @@ process.on("message", (message: ToWorker, handle: unknown) => {
       sockets.delete(message.id);
       return settle?.(handle as object | undefined, message.failed);
     }
+    case "shared":
+      return opened.edge?.learn(message.worker, message.told);
+    case "sessions":
+      return void (sessions = message.sessions);
     case "drain":
       return drained.resolve(message.withinMs);
   }
@@ -113,6 +119,7 @@ try {
     limits: config.edge,
     guard: config.guard,
     explainUrl,
+    share: (told) => say({ kind: "shared", told }),
     onVisitorGone: (request) => say({ kind: "server", message: { type: "visitor-gone", request } }),
     onError: (error) => log.error({ error: error instanceof Error ? error.stack : String(error) }, "the edge"),
     line: (replica) => line.line(replica),
@@ -123,6 +130,7 @@ try {
   throw error;
 }
 const edge = opened.edge;
+for (const session of sessions) edge.learn("", session);
 await line.openAddresses();
 say({ kind: "server", message: { type: "worker", name, epoch: spool.epoch, pid: process.pid } });
 say({ kind: "ready", epoch: spool.epoch });

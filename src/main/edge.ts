@@ -17,6 +17,7 @@ import type { ForEdge } from "./edge-copy.ts";
 import { EdgeLine } from "./edge-line.ts";
 import type { FromWorker, ToWorker } from "./edge-messages.ts";
 import { ListeningSockets } from "./listening.ts";
+import { PlacedSessions } from "./placed-sessions.ts";
 import type { PlatformLog } from "./platform.ts";
 import { aborted, prepareProcess } from "./starting.ts";
 import type { UpWorld } from "./starting.ts";
@@ -78,6 +79,7 @@ class EdgeKeeper implements AsyncDisposable {
   readonly #parts: EdgeKeeperParts;
   readonly #sockets = new ListeningSockets();
   readonly #line: EdgeLine;
+  readonly #sessions = new PlacedSessions();
   readonly #slots = new Map<string, Slot>();
   #endsInARow = 0;
   #isOver = false;
@@ -150,6 +152,7 @@ class EdgeKeeper implements AsyncDisposable {
     child.once("exit", (code, signal) => this.#onExit(slot, code ?? signal));
     this.#tell(slot, { kind: "server", message: copy.whole() });
     this.#tell(slot, { kind: "away", since: this.#line.awaySince });
+    this.#tell(slot, { kind: "sessions", sessions: this.#sessions.all() });
   }
 
   /** No two that live share one: each is an emitter. */
@@ -169,6 +172,9 @@ class EdgeKeeper implements AsyncDisposable {
         if (opened.ok) return this.#tell(slot, { kind: "socket", id: message.id }, opened.socket);
         return this.#tell(slot, { kind: "socket", id: message.id, failed: opened.code });
       }
+      case "shared":
+        if (message.told.type === "session") this.#sessions.keep(message.told);
+        return this.#tellOthers(slot, message.told);
       case "ready":
         slot.stage = "serving";
         for (const before of slot.follows) this.#leave(before, this.#parts.options.drainMs);
@@ -209,6 +215,7 @@ class EdgeKeeper implements AsyncDisposable {
   #onExit(slot: Slot, how: number | string | null): void {
     this.#slots.delete(slot.name);
     const { name, epoch } = slot;
+    this.#tellOthers(slot, "ended");
     if (epoch !== undefined) this.#line.say({ type: "worker-ended", name, epoch, closed: how === 0 });
     if (slot.stage === "leaving" || this.#isOver) return;
     const livedMs = systemClock.monotonic() - slot.startedAt;
@@ -252,6 +259,11 @@ class EdgeKeeper implements AsyncDisposable {
     if (this.#isBegun) return;
     this.#isBegun = true;
     for (let n = 0; n < this.#parts.options.workers; n++) this.#start([]);
+  }
+
+  #tellOthers({ name: worker }: Slot, told: Extract<ToWorker, { kind: "shared" }>["told"]): void {
+    for (const slot of this.#slots.values())
+      if (slot.name !== worker) this.#tell(slot, { kind: "shared", worker, told });
   }
 
   #tellAll(message: ToWorker): void {

@@ -1,7 +1,7 @@
 /** The journal and the catalog's rows, where the configuration wants them: in the data folder, or in PostgreSQL. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { databaseName, openSqliteJournal, type Compactable } from "../journal/index.ts";
+import { databaseName, markName, openSqliteJournal, type Compactable } from "../journal/index.ts";
 import { openPostgresJournal } from "../journal/postgres.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
 import type { PlatformConfig } from "./config.ts";
@@ -14,6 +14,16 @@ export class JournalElsewhere extends Error {
 
 /** In the data folder of a server whose journal is in PostgreSQL. */
 export const postgresMark = "journal.postgres.mark";
+
+/** Files of a data folder that this process writes. */
+export const dataFiles: readonly string[] = [
+  databaseName,
+  `${databaseName}-wal`,
+  "journal.lock",
+  markName,
+  postgresMark,
+  "evidence.db",
+];
 
 /** Rejects with what the journal found wrong, or with {@link JournalElsewhere}. `standBy`: waits for the writer that is there. */
 export async function openJournal(

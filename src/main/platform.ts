@@ -64,12 +64,12 @@ import type { EdgeDesk } from "./edge-desk.ts";
 import { makeBackup } from "./backup.ts";
 import { openAppSignIn } from "./app-sign-in.ts";
 import { adminAccount, bootToken } from "./boot-token.ts";
+import { readConsole } from "./console-files.ts";
 import { domainResolver } from "./dns.ts";
 import { openEdgeTls, type EdgeTls } from "./edge-tls.ts";
 import { folderIdOf, serveLink, type LinkDoor } from "./links.ts";
 import { ownNode, poolName, startNode } from "./node.ts";
-import { databaseName, markName } from "../journal/index.ts";
-import { openJournal, postgresMark } from "./open-journal.ts";
+import { dataFiles, openJournal } from "./open-journal.ts";
 import { consoleHosts, edgeNetwork, insideSocket, ownHost, ownEdge, platformUrlFor } from "./own-edge.ts";
 import { RemoteNodes } from "./remote-nodes.ts";
 import { payerOfApp, visitorIdentity, verifyVisitor } from "./visitors.ts";
@@ -118,16 +118,6 @@ const clearEveryMs = 5_000;
 /** Ports tried after the default one; and how often a server that takes over tries its own. */
 const nextPorts = 50;
 const leavesPortEveryMs = 200;
-
-/** Files of a data folder that this process writes. */
-const dataFiles: readonly string[] = [
-  databaseName,
-  `${databaseName}-wal`,
-  "journal.lock",
-  markName,
-  postgresMark,
-  "evidence.db",
-];
 
 export async function startPlatform(config: PlatformConfig, world: World, about: About): Promise<Platform> {
   const { clock, random, log } = world;
@@ -474,6 +464,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     resolver,
     sessions,
     visitKey,
+    consoleFiles: readConsole(log),
     providers: config.providers,
     receiptKeys,
     replicas,

@@ -138,6 +138,10 @@ describe("the packed package", () => {
     const first = await up();
     await deploy(first, join(prefix, "lib/node_modules/waybill/examples/static"), "admin/page");
     await answers(first, "admin/page", /<html/);
+    const page = await (await fetch(first.url, { headers: { accept: "text/html" } })).text();
+    const script = /<script type="module" src="(\/console\/[^"]+)">/.exec(page)?.[1];
+    assert.ok(script, page);
+    assert.equal((await fetch(first.url + script)).status, 200);
     assert.equal(await first.stop(), 0);
     assert.deepEqual(JSON.parse((await waybill(["stop", "--all", "--data", data, "--json"])).out), {
       stopped: [],

@@ -1,8 +1,11 @@
-/** `GET /api/explain/ID` (any id, OWNER/NAME, a node's name) and the page `/w/ID`. Topology is shown to the Space's owner and the operator. */
+/**
+ * `GET /api/explain/ID` (any id, OWNER/NAME, a node's name); the page `/w/ID`, and `GET /api/works/ID`, by which the console draws it. Topology is shown
+ * to the Space's owner and the operator.
+ */
 import { z } from "zod";
 import { spaceOwner } from "../../contract/space.ts";
 import type { Json } from "../../evidence/entry.ts";
-import type { Explanation } from "../../evidence/verdict.ts";
+import type { Explanation, Link, WorkTold } from "../../evidence/verdict.ts";
 import { prefersHtml } from "../../http/index.ts";
 import type { ApiContext, Route } from "../api.ts";
 import { knownCaller, mayKnow, mayKnowOf, notFor, refuse } from "../api.ts";
@@ -37,7 +40,16 @@ export const explainRoute: Route = (api, server) => {
   // An entry, a slot, a repository of another kind, a discussion by its path.
   api.get("/api/explain/:name{.+/.+/.+}", (c) => answer(c, server, c.req.param("name")));
   api.get("/api/explain", (c) => answerSpan(c, server));
-  api.get("/w/:id", async (c) => {
+  api.get("/api/works/:id{.+}", async (c) => {
+    const id = c.req.param("id");
+    const explained = await told(c, server, id);
+    if (!explained) return refuse(c, "control/not-found", await server.explainUnknown(id));
+    // An id is a secret of some 80 bits; a name is none.
+    if (isNamed(id) && !mayKnow(c, explained.owner, "write", spaceIn(id)))
+      return refuseIt(c, explained.owner, spaceIn(id));
+    return c.json(toldTo(c, explained), 200, { "cache-control": "no-store" });
+  });
+  api.get("/w/:id{.+}", async (c) => {
     const id = c.req.param("id");
     const explained = await told(c, server, id);
     if (!explained && prefersHtml(c.req.header("accept")))
@@ -49,6 +61,25 @@ export const explainRoute: Route = (api, server) => {
     return new Response(workPage(withinReach(c, explained), { details }), { headers: pageHeaders });
   });
 };
+
+/** All of it to whom it concerns, its caller without topology, and its verdict to whoever has its id. */
+function toldTo(c: ApiContext, explained: Explained): WorkTold {
+  const explanation = withinReach(c, explained);
+  if (mayKnow(c, explained.owner, "write")) return { ...explanation, details: true };
+  if (isCaller(c, explained) || explained.account?.startsWith("address:"))
+    return { ...withoutTopology(explanation), details: false };
+  const { payer: _payer, verdict, ...rest } = explanation;
+  const links = explanation.links.filter(isVisitors);
+  return { ...rest, verdict: verdict && { ...verdict, ...noProof }, entries: [], gaps: [], links, details: false };
+}
+
+/** The ids of entries name who wrote them. */
+const noProof = { facts: [], inferred: [], ruledOut: {}, ruledOutBecause: {} } as const;
+
+/** A call and its request are the same visitor's; replicas and builds are the owner's. */
+function isVisitors({ kind }: Link): boolean {
+  return kind === "call" || kind === "request";
+}
 
 async function answer(c: ApiContext, server: Server, id: string): Promise<Response> {
   const explained = await told(c, server, id);

@@ -10,6 +10,7 @@ import type { Code } from "../../evidence/codes.ts";
 import type { Emitter } from "../../evidence/entry.ts";
 import { openEntriesAfterMs } from "../limits.ts";
 import type { CallTold } from "../ports.ts";
+import type { SharedEvent } from "../shared.ts";
 import type { Story } from "../story.ts";
 import type { Place, Told } from "./messages.ts";
 import { endedJoinDrafts, openJoinDrafts, packedJoin } from "./record.ts";
@@ -43,6 +44,8 @@ export interface EventStream {
   unread: string | undefined;
   /** Absent where nothing may be said on it. */
   voice?: Voice | undefined;
+  /** Another worker of this edge carries it. */
+  readonly isElsewhere?: boolean;
 }
 
 export interface GradioEventsOptions {
@@ -50,6 +53,8 @@ export interface GradioEventsOptions {
   readonly monotonic: () => number;
   /** The visitor of this join went away, or cancelled it. */
   readonly onVisitorGone: (join: string) => void;
+  /** Tells the edge's other workers, where there are any. */
+  readonly share?: ((told: SharedEvent) => void) | undefined;
   readonly limits?: { readonly followedMax: number };
 }
 
@@ -57,6 +62,8 @@ interface Followed {
   readonly event: string;
   readonly heardAt: number;
   join: { readonly story: Story; readonly session: string | undefined; readonly joinedAt: number } | undefined;
+  /** Its join was another worker's, who writes its record. */
+  elsewhere: { readonly work: string; readonly session: string | undefined } | undefined;
   place: Place | undefined;
   startedAt: number | undefined;
   updates: number;
@@ -68,7 +75,7 @@ interface Followed {
   /** A stream of it was closed by its visitor before. */
   wasLeft: boolean;
   /** Since when no stream tells of it, and who closed the last one. */
-  unheard: { readonly since: number; readonly by: "visitor" | "app" | "nobody" } | undefined;
+  unheard: { readonly since: number; readonly by: keyof typeof unheardSays } | undefined;
   /** The true sentence that its visitor was told in place of the app's words. */
   toldInstead: Refused | undefined;
   readonly written: Written;
@@ -101,9 +108,10 @@ export class GradioEvents {
     const now = this.#options.monotonic();
     const { of, followed } = this.#find(story.replica ?? "", event, now);
     if (followed === undefined) return "too many events of this replica are open";
-    if (followed.join !== undefined) return "the app gave it the event of another request";
+    if (workOf(followed) !== undefined) return "the app gave it the event of another request";
     followed.join = { story, session, joinedAt: now };
     this.#joins.set(story.work, { of, followed });
+    this.#share({ type: "joined", replica: story.replica ?? "", event, session: session ?? null, work: story.work });
     this.#speakOf(of, followed);
     const streams = streamsOf(of, followed);
     const unread = streams.find((stream) => stream.unread !== undefined)?.unread;
@@ -119,14 +127,32 @@ export class GradioEvents {
   }
 
   /** A join's answer has this event's id, and is on its way to the visitor, who may ask for the event before all of it is through. */
-  announced(replica: string, event: string): void {
+  announced(replica: string, event: string, isToldHere = true): void {
     this.#find(replica, event, this.#options.monotonic());
+    if (isToldHere) this.#share({ type: "announced", replica, event });
+  }
+
+  /** Another worker says that it follows this event, whose join had that session. */
+  joinedElsewhere(replica: string, event: string, { work, session }: NonNullable<Followed["elsewhere"]>): void {
+    const { of, followed } = this.#find(replica, event, this.#options.monotonic());
+    if (followed === undefined || followed.join !== undefined) return;
+    followed.elsewhere = { work, session };
+    this.#joins.set(work, { of, followed });
+    this.#speakOf(of, followed);
+  }
+
+  /** Another worker has written its record. */
+  overElsewhere(replica: string, event: string): void {
+    const of = this.#of(replica);
+    const followed = of.events.get(event);
+    if (followed !== undefined && followed.join === undefined) this.#forget(of, followed);
   }
 
   opened(stream: EventStream): void {
     const of = this.#of(stream.replica);
     const same = of.streams.get(stream.of) ?? new Set();
     of.streams.set(stream.of, same.add(stream));
+    this.#share(stream, { type: "opened" });
     for (const followed of of.events.values()) {
       if (!tellsOf(stream.of, followed)) continue;
       followed.wasLeft ||= followed.unheard?.by === "visitor";
@@ -147,34 +173,41 @@ export class GradioEvents {
 
   /** The refusal that an event on this stream ends by, where its call had one. */
   refusalOf(stream: EventStream, event: string): Refused | undefined {
-    const work = this.#replicas.get(stream.replica)?.events.get(event)?.join?.story.work;
-    const told = work === undefined ? undefined : this.#told.get(work);
+    const told = this.#told.get(workOf(this.#replicas.get(stream.replica)?.events.get(event)) ?? "");
     return told?.kind === "refused" ? told : undefined;
   }
 
   /** The visitor was told that in place of the app's words. */
-  toldInstead(stream: EventStream, event: string, refused: Refused): void {
-    const followed = this.#replicas.get(stream.replica)?.events.get(event);
+  toldInstead({ replica }: Pick<EventStream, "replica">, event: string, refused: Refused): void {
+    const followed = this.#replicas.get(replica)?.events.get(event);
     if (followed !== undefined) followed.toldInstead = refused;
+    if (followed?.elsewhere !== undefined) this.#share({ type: "told-instead", replica, event, refused });
   }
 
   #speakOf(of: OfReplica, followed: Followed): void {
-    const told = this.#told.get(followed.join?.story.work ?? "");
+    const told = this.#told.get(workOf(followed) ?? "");
     if (told !== undefined) for (const { voice } of streamsOf(of, followed)) voice?.tell(followed.event, told);
   }
 
-  /** A message passes. */
-  heard(stream: EventStream, told: Told): void {
+  /** A message passes. `updates`: of its event, as many as another worker has heard. */
+  heard(stream: EventStream, told: Told, updates = 0): void {
     stream.heard = true;
     if (told.kind === "closing") {
       stream.closing = true;
       return;
     }
-    if (told.kind === "broken") return this.#broken(stream, told);
+    if (told.kind === "broken") {
+      this.#share(stream, { type: "heard", told, updates: 0 });
+      return this.#broken(stream, told);
+    }
     const now = this.#options.monotonic();
     const { of, followed } = this.#find(stream.replica, told.event, now);
     if (followed === undefined) return;
     followed.stream = stream.work;
+    followed.updates = Math.max(followed.updates, updates);
+    // That it goes on is told once; how often it was heard of, with its end.
+    if (followed.join === undefined && (told.kind !== "update" || followed.startedAt === undefined))
+      this.#share(stream, { type: "heard", told, updates: followed.updates });
     switch (told.kind) {
       case "queued":
         followed.place ??= told.place;
@@ -192,10 +225,12 @@ export class GradioEvents {
   }
 
   /** A stream is over. True where it left nothing open: whoever closed it then did so in order. */
-  closed(stream: EventStream, by: "visitor" | "app"): boolean {
+  closed(stream: EventStream, by: "visitor" | "app" | "edge"): boolean {
     const { of, left } = this.#leave(stream);
+    if (by !== "edge") this.#share(stream, { type: "closed", by });
     const now = this.#options.monotonic();
     for (const followed of left) {
+      if (followed.join === undefined) continue;
       if (followed.cancel !== undefined) this.#end(of, followed, cancelled);
       else followed.unheard = { since: now, by };
     }
@@ -205,6 +240,7 @@ export class GradioEvents {
   /** A stream broke on the app's side; `code` is what its own request ends with. Gradio keeps nothing for a second one. */
   broke(stream: EventStream, code: Code): void {
     const { of, left } = this.#leave(stream);
+    this.#share(stream, { type: "broke", code });
     for (const followed of left) {
       followed.stream = stream.work;
       this.#end(of, followed, { kind: "broken", code });
@@ -214,14 +250,16 @@ export class GradioEvents {
   /** A stream's answer cannot be read, so nothing will be known of the events that it tells of. */
   unreadable(stream: EventStream, says: string): void {
     stream.unread = says;
+    this.#share(stream, { type: "unreadable", says });
     const of = this.#of(stream.replica);
     for (const followed of [...of.events.values()])
       if (tellsOf(stream.of, followed)) this.#end(of, followed, { kind: "not-followed", says });
   }
 
   /** A visitor's word that this event should end, on its way to the app (`asked`), and what the app made of it. */
-  cancel(replica: string, event: string, word: "asked" | "taken" | "refused"): void {
+  cancel(replica: string, event: string, word: "asked" | "taken" | "refused", isToldHere = true): void {
     const followed = this.#replicas.get(replica)?.events.get(event);
+    if (isToldHere && followed?.join === undefined) this.#share({ type: "cancel", replica, event, word });
     if (followed?.join === undefined || followed.cancel === "taken") return;
     followed.cancel = word === "refused" ? undefined : word;
     if (word === "taken") this.#options.onVisitorGone(followed.join.story.work);
@@ -245,7 +283,10 @@ export class GradioEvents {
   #sweepOne(of: OfReplica, followed: Followed, now: number): void {
     const { join, unheard } = followed;
     if (join === undefined) {
-      if (now - followed.heardAt > aheadMs) of.events.delete(followed.event);
+      // One that another worker follows it says to be over, unless it has ended itself.
+      const isHeld = followed.elsewhere !== undefined && streamsOf(of, followed).length > 0;
+      const keptMs = followed.elsewhere === undefined ? aheadMs : unheardMaxMs;
+      if (!isHeld && now - followed.heardAt > keptMs) this.#forget(of, followed);
       return;
     }
     if (unheard?.by === "visitor" && now - unheard.since > reopensWithinMs) return this.#left(of, followed);
@@ -280,7 +321,7 @@ export class GradioEvents {
     if (same?.size === 0) of.streams.delete(stream.of);
     const left = [...of.events.values()].filter(
       (followed) =>
-        followed.join !== undefined &&
+        workOf(followed) !== undefined &&
         tellsOf(stream.of, followed) &&
         streamsOf(of, followed).length === 0 &&
         followed.unheard === undefined,
@@ -298,17 +339,36 @@ export class GradioEvents {
     const { join } = followed;
     for (const { voice } of streamsOf(of, followed)) voice?.over(followed.event);
     if (join === undefined) {
-      followed.end = end;
+      if (followed.elsewhere !== undefined) this.#forget(of, followed);
+      else followed.end = end;
       return;
     }
-    of.events.delete(followed.event);
-    this.#joins.delete(join.story.work);
-    this.#told.delete(join.story.work);
+    this.#forget(of, followed);
+    this.#share({ type: "over", replica: join.story.replica ?? "", event: followed.event });
     const now = this.#options.monotonic();
     const joined = joinedOf(followed, join);
     const isWell = end.kind === "completed" || end.kind === "not-followed";
     if (isWell && !join.story.opened) this.#options.emitter.pack(packedJoin(joined, end, now));
     else this.#write(endedJoinDrafts(joined, end, now));
+  }
+
+  #forget(of: OfReplica, followed: Followed): void {
+    of.events.delete(followed.event);
+    const work = workOf(followed);
+    if (work === undefined) return;
+    this.#joins.delete(work);
+    this.#told.delete(work);
+  }
+
+  /** Of a stream, what this worker carries itself. */
+  #share(told: SharedEvent): void;
+  #share(stream: EventStream, told: OfStream): void;
+  #share(first: SharedEvent | EventStream, told?: OfStream): void {
+    const { share } = this.#options;
+    if (share === undefined) return;
+    if (told === undefined) return share(first as SharedEvent);
+    const { work, replica, of, isElsewhere } = first as EventStream;
+    if (isElsewhere !== true) share({ ...told, stream: work, replica, of });
   }
 
   #write(drafts: ReturnType<typeof openJoinDrafts>): void {
@@ -332,6 +392,7 @@ export class GradioEvents {
       event,
       heardAt: now,
       join: undefined,
+      elsewhere: undefined,
       place: undefined,
       startedAt: undefined,
       updates: 0,
@@ -354,14 +415,30 @@ const unheardSays = {
   visitor: "its visitor closed the stream",
   app: "the app ended its event stream without telling how this event ended, and nobody opened another one",
   nobody: "nobody has asked for its result",
+  edge: "the edge worker that carried its event stream ended",
 } as const;
 
-function tellsOf(of: string, { event, join }: Followed): boolean {
-  return of === event || (join !== undefined && of === join.session);
+type OfStream = SharedEvent extends infer Told
+  ? Told extends { readonly stream: string }
+    ? Omit<Told, "stream" | "replica" | "of">
+    : never
+  : never;
+
+/** Its join, whoever follows it. */
+function workOf(followed: Followed | undefined): string | undefined {
+  return followed?.join?.story.work ?? followed?.elsewhere?.work;
 }
 
-function streamsOf({ streams }: OfReplica, { event, join }: Followed): readonly EventStream[] {
-  return [...(streams.get(event) ?? []), ...(streams.get(join?.session ?? "") ?? [])];
+function sessionOf({ join, elsewhere }: Followed): string | undefined {
+  return (join ?? elsewhere)?.session;
+}
+
+function tellsOf(of: string, followed: Followed): boolean {
+  return of === followed.event || of === sessionOf(followed);
+}
+
+function streamsOf({ streams }: OfReplica, followed: Followed): readonly EventStream[] {
+  return [...(streams.get(followed.event) ?? []), ...(streams.get(sessionOf(followed) ?? "") ?? [])];
 }
 
 function joinedOf(followed: Followed, { story, joinedAt }: NonNullable<Followed["join"]>): Joined {

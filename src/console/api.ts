@@ -1,0 +1,43 @@
+/** How the console asks: our API, of the address that the page came from, as whoever is signed in there. */
+import type { Problem } from "../contract/problem.ts";
+
+/** An answer that is no stream comes within this; the slowest explain a long record. */
+const answerWithinMs = 30_000;
+
+/** The platform said no, and why. */
+export class ApiRefusal extends Error {
+  override readonly name = "ApiRefusal";
+  readonly status: number;
+  readonly problem: Partial<Problem>;
+
+  constructor(status: number, problem: Partial<Problem>) {
+    super(problem.detail ?? problem.title ?? `The platform answered ${status}.`);
+    this.status = status;
+    this.problem = problem;
+  }
+}
+
+export async function ask<Answer>(path: string, signal?: AbortSignal): Promise<Answer> {
+  return (await answered(path, { method: "GET" }, signal)) as Answer;
+}
+
+async function answered(path: string, init: RequestInit, signal?: AbortSignal): Promise<unknown> {
+  const late = AbortSignal.timeout(answerWithinMs);
+  const response = await fetch(path, {
+    ...init,
+    headers: { ...init.headers, accept: "application/json, application/problem+json" },
+    signal: signal === undefined ? late : AbortSignal.any([signal, late]),
+  });
+  if (response.ok) return response.status === 204 ? null : await response.json();
+  throw new ApiRefusal(response.status, await problemOf(response));
+}
+
+/** What stands between us and the platform answers in its own form. */
+async function problemOf(response: Response): Promise<Partial<Problem>> {
+  if (!/json/.test(response.headers.get("content-type") ?? "")) return {};
+  try {
+    return (await response.json()) as Partial<Problem>;
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,53 @@
+/** Times and amounts as the reader's language writes them: local time, seconds with as many digits as say something. */
+
+export class Format {
+  readonly #clock: Intl.DateTimeFormat;
+  readonly #exact: Intl.DateTimeFormat;
+  readonly #day: Intl.DateTimeFormat;
+  readonly #number: Intl.NumberFormat;
+  readonly #tenths: Intl.NumberFormat;
+
+  /** `zone`: the reader's own where it is not said. */
+  constructor(locale: string, zone?: string) {
+    const at = { hourCycle: "h23", ...(zone !== undefined && { timeZone: zone }) } as const;
+    this.#clock = new Intl.DateTimeFormat(locale, { ...at, hour: "2-digit", minute: "2-digit" });
+    this.#exact = new Intl.DateTimeFormat(locale, {
+      ...at,
+      ...({ hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 } as const),
+    });
+    this.#day = new Intl.DateTimeFormat(locale, {
+      ...at,
+      day: "numeric",
+      month: "short",
+      hour: "2-digit",
+      minute: "2-digit",
+    });
+    this.#number = new Intl.NumberFormat(locale);
+    this.#tenths = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
+  }
+
+  /** The minute: of today alone without its day. */
+  moment(at: string | number, now: number): string {
+    const time = new Date(at);
+    return Math.abs(now - time.getTime()) < 12 * 3_600_000 ? this.#clock.format(time) : this.#day.format(time);
+  }
+
+  /** To the millisecond, as entries have it. */
+  exact(at: string): string {
+    return this.#exact.format(new Date(at));
+  }
+
+  number(value: number): string {
+    return this.#number.format(value);
+  }
+
+  /** Milliseconds as seconds. */
+  seconds(ms: number): string {
+    return `${this.#tenths.format(ms / 1000)} s`;
+  }
+
+  /** Milliseconds below a second, else as seconds. */
+  short(ms: number): string {
+    return ms < 1_000 ? `${this.#number.format(Math.round(ms))} ms` : this.seconds(ms);
+  }
+}

@@ -1,0 +1,37 @@
+/** The console for browsers. */
+import "./base.css";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { ApiRefusal } from "./api.ts";
+import { Shell } from "./shell.tsx";
+import { SiteMap } from "./site-map.tsx";
+import { Speaking } from "./words/words.tsx";
+
+/** What could not be had is asked for again; what the platform refuses is not. A page that goes on asking does so beside that. */
+const triesMost = 3;
+const retryAfterMs = 1_000;
+
+const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 1_000,
+      retryDelay: retryAfterMs,
+      retry: (tries, error) => tries < triesMost && !(error instanceof ApiRefusal && error.status < 500),
+    },
+  },
+});
+
+const root = document.querySelector("#root");
+if (root === null) throw new Error("index.html has no #root");
+createRoot(root).render(
+  <StrictMode>
+    <QueryClientProvider client={queries}>
+      <Speaking>
+        <Shell>
+          <SiteMap />
+        </Shell>
+      </Speaking>
+    </QueryClientProvider>
+  </StrictMode>,
+);

@@ -1,0 +1,26 @@
+/** Who is signed in here; null: nobody. */
+import { useQuery } from "@tanstack/react-query";
+import type { UseQueryResult } from "@tanstack/react-query";
+import type { WhoAmI } from "../contract/api.ts";
+import { ApiRefusal, ask } from "./api.ts";
+
+export const whoPath = "/api/whoami-v2";
+
+export function useMe(): UseQueryResult<WhoAmI | null> {
+  return useQuery<WhoAmI | null>({
+    queryKey: [whoPath],
+    queryFn: async ({ signal }) => {
+      try {
+        return await ask<WhoAmI>(whoPath, signal);
+      } catch (error) {
+        if (error instanceof ApiRefusal && error.status === 401) return null;
+        throw error;
+      }
+    },
+  });
+}
+
+/** The accounts whose Spaces are one's own: oneself, and the organisations that one is a member of. */
+export function ownersOf(me: WhoAmI | null | undefined): ReadonlySet<string> {
+  return new Set(me ? [me.name, ...me.orgs.map(({ name }) => name)] : []);
+}

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { isNamed, placeFound } from "./find.ts";
+import { Format } from "./format.ts";
+import { needsSomebody } from "./needs.ts";
+import { piecesOf } from "./prose.ts";
+import { frameAddress } from "./space/frame.ts";
+import { de } from "./words/de.ts";
+import { en } from "./words/en.ts";
+import { languageOf } from "./words/language.ts";
+
+describe("what is typed into the search", () => {
+  const cases: readonly (readonly [string, string])[] = [
+    ["c_322abc", "/w/c_322abc"],
+    [" b_9k2 ", "/w/b_9k2"],
+    ["r_7kq", "/w/r_7kq"],
+    ["alice/demo", "/spaces/alice/demo"],
+    ["demo", "/?find=demo"],
+    ["alice/demo@4f2a9c1", "/w/alice/demo%404f2a9c1"],
+    ["alice/demo#3", "/w/alice/demo%233"],
+    ["n1/0/1", "/w/n1/0/1"],
+    ["datasets/alice/tiny", "/w/datasets/alice/tiny"],
+    ["../etc", "/?find=..%2Fetc"],
+    ["//evil.example", "/?find=%2F%2Fevil.example"],
+    ["", "/"],
+  ];
+  for (const [typed, place] of cases)
+    test(`“${typed}” leads to ${place}`, () => assert.equal(placeFound(typed), place));
+
+  test("finds a Space by parts of its id, whatever their case and order", () => {
+    assert.ok(isNamed("alice/demo", "DEMO ali"));
+    assert.ok(!isNamed("alice/demo", "bob"));
+  });
+});
+
+describe("what is written", () => {
+  test("is local time: of today without its day, in the reader's language", () => {
+    const format = new Format("de", "Europe/Berlin");
+    const now = Date.parse("2026-11-30T12:00:00Z");
+    assert.equal(format.moment("2026-11-30T11:58:00Z", now), "12:58");
+    assert.match(format.moment("2026-11-28T11:58:00Z", now), /28\. Nov.*12:58/);
+    assert.equal(format.exact("2026-11-30T11:58:07.311Z"), "12:58:07,311");
+    assert.deepEqual([format.short(14), format.short(1_250), format.seconds(60_000)], ["14 ms", "1,3 s", "60 s"]);
+  });
+
+  test("is the first of the reader's languages that there is, else English", () => {
+    assert.equal(languageOf(["fr", "de-CH", "en"]), "de");
+    assert.equal(languageOf(["fr"]), "en");
+  });
+
+  test("is in each language something of its own: no message was left in English but names", () => {
+    const same = Object.keys(en).filter((key) => {
+      const [one, other] = [en[key as keyof typeof en], de[key as keyof typeof de]];
+      return typeof one === "string" && one === other;
+    });
+    assert.deepEqual(same, ["spaces", "gpu", "homeTitle", "space", "pools", "json"]);
+  });
+
+  test("of the platform's sentences keeps what is code apart", () => {
+    assert.deepEqual(piecesOf("try `waybill up` again"), [
+      { text: "Try ", isCode: false },
+      { text: "waybill up", isCode: true },
+      { text: " again", isCode: false },
+    ]);
+  });
+});
+
+describe("a Space", () => {
+  test("stands in a frame at its name alone: at no domain of its own, no number and no port of the console's host", () => {
+    const port = "http://localhost:7070";
+    assert.equal(
+      frameAddress(["https://demo.example", `http://alice-demo.localhost:7070`, "http://127.1.2.3:7070"], "localhost"),
+      "http://alice-demo.localhost:7070",
+    );
+    assert.equal(frameAddress([port.replace("7070", "7105")], "localhost"), null);
+    assert.equal(frameAddress(["http://127.1.2.3:7070", "http://[::1]:7070"], "localhost"), null);
+  });
+
+  test("waits for its owner where it failed, or its newest build did, also while the one before runs", () => {
+    assert.ok(needsSomebody({ state: "failing", build: null }));
+    assert.ok(needsSomebody({ state: "running", build: { outcome: "failed" } }));
+    assert.ok(!needsSomebody({ state: "sleeping", build: { outcome: "ok" } }));
+  });
+});

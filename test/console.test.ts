@@ -1,0 +1,171 @@
+// The console in a real browser: every screen in both themes, for its owner, for others and for strangers, over a restart of the platform.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import axe from "axe-core";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { needs } from "./support/needs.ts";
+import { openChromium, signIn } from "./support/browser.ts";
+import { Platform, until, type Account, type App } from "./support/platform.ts";
+
+const chromiumNeeds = await needs("chromium");
+const built = join(import.meta.dirname, "..", "dist", "console");
+const password = "correct horse battery";
+/** All that a browser loads before the first page stands, packed by gzip. */
+const firstLoadMax = 200_000;
+const themes = ["light", "dark"] as const;
+
+describe("the console", chromiumNeeds, () => {
+  let up: Platform;
+  let browser: Browser;
+  let alice: Account;
+  let app: App;
+  /** What no page of ours may do: ask elsewhere, be stopped by its own policy, throw. */
+  const wrong: string[] = [];
+
+  before(async () => {
+    up = await Platform.start({ gpus: "1x2" });
+    browser = await openChromium();
+    alice = await up.account("alice");
+    const bob = await up.account("bob");
+    for (const { name } of [alice, bob]) await up.admin.setPassword(name, { password });
+    app = await up.deploy(alice, "demo");
+  });
+  after(async () => {
+    await browser?.close();
+    await up?.[Symbol.asyncDispose]();
+  });
+
+  /** A browser of its own, signed in where an account is named. */
+  async function visitor(
+    account: string | null,
+    options: Parameters<Browser["newContext"]>[0] = {},
+  ): Promise<BrowserContext> {
+    const context = await browser.newContext({ locale: "en-GB", ...options });
+    context.on("request", (request) => {
+      const { origin, protocol } = new URL(request.url());
+      if (protocol !== "data:" && origin !== up.url) wrong.push(`asked elsewhere: ${request.url()}`);
+    });
+    context.on("console", (message) => {
+      if (/Content Security Policy|Refused to/i.test(message.text())) wrong.push(message.text());
+    });
+    context.on("weberror", (error) => wrong.push(String(error.error())));
+    if (account === null) return context;
+    const page = await context.newPage();
+    await page.goto(`${up.url}/login`);
+    await signIn(page, { account, password });
+    await page.getByText(`Signed in as ${account}`).waitFor();
+    await page.close();
+    return context;
+  }
+
+  async function violations(page: Page): Promise<readonly string[]> {
+    await page.evaluate(axe.source);
+    return page.evaluate<readonly string[]>(
+      `axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }).then(({ violations }) => violations.map(({ id, nodes }) => id + " " + nodes[0].html))`,
+    );
+  }
+
+  /** Each screen, and a text that is there once it has all that it shows. */
+  const screens = (): readonly (readonly [path: string, shows: string | RegExp])[] => [
+    ["/", /alice\/demo/],
+    [`/w/${app.deployed.build?.id}`, "replica.ready"],
+    ["/w/c_never", "Nothing is here"],
+    [`/spaces/${app.space}`, "Limits of a build"],
+    ["/status", "waybill status"],
+  ];
+
+  for (const theme of themes)
+    test(`has nothing that axe finds wrong on any screen, in ${theme}, wide and at 320 px`, async () => {
+      await using context = await visitor("alice", { colorScheme: theme });
+      const page = await context.newPage();
+      for (const width of [1_280, 320]) {
+        await page.setViewportSize({ width, height: 800 });
+        for (const [path, shows] of screens()) {
+          await page.goto(up.url + path);
+          await page.locator("main").getByText(shows).first().waitFor();
+          assert.deepEqual(await violations(page), [], `${path} at ${width} px`);
+          const over = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
+          assert.ok(over <= 0, `${path} is ${over} px wider than ${width} px`);
+        }
+      }
+      assert.deepEqual(wrong, []);
+    });
+
+  test("loads within its budget, and its files once", async () => {
+    await using context = await visitor(null);
+    const page = await context.newPage();
+    const names: string[] = [];
+    page.on("response", (response) => {
+      const { pathname } = new URL(response.url());
+      if (pathname.startsWith("/console/")) names.push(pathname.replace("/console/", ""));
+    });
+    await page.goto(up.url);
+    await page.locator("main").getByText("alice/demo").waitFor();
+    const bytes = ["index.html", ...names].map((name) => readFileSync(join(built, `${name}.gz`)).length);
+    const sum = bytes.reduce((total, one) => total + one, 0);
+    assert.ok(names.length >= 2 && sum <= firstLoadMax, `${names.join(", ")}: ${sum} bytes`);
+  });
+
+  test("is gone through by keyboard: an id in the search leads to its story, whose sentence lights what it rests on", async () => {
+    await using context = await visitor("alice");
+    const page = await context.newPage();
+    await page.goto(up.url);
+    await page.locator("main").getByText("alice/demo").waitFor();
+    await page.keyboard.press("/");
+    await page.keyboard.type(app.deployed.build?.id ?? "");
+    await page.keyboard.press("Enter");
+    await page
+      .getByRole("heading", { level: 1 })
+      .getByText(app.deployed.build?.id ?? "")
+      .waitFor();
+    await page.getByText("build.publish").first().waitFor();
+    assert.equal(await page.evaluate("document.activeElement?.tagName"), "MAIN");
+    await page.keyboard.press("?");
+    await page.getByRole("dialog").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "hidden" });
+  });
+
+  test("tells a stranger the verdict of an id and not its proof, and knows no Space of others that is private", async () => {
+    await alice.client.changeSpace(app.space, { private: "true" });
+    await using context = await visitor(null);
+    const page = await context.newPage();
+    await page.goto(`${up.url}/w/${app.deployed.build?.id}`);
+    await page.getByText("The proof is shown to the owner of the Space and to operators.").waitFor();
+    await page.goto(`${up.url}/spaces/${app.space}`);
+    await page.getByText("Nothing is here").waitFor();
+    await using other = await visitor("bob");
+    const theirs = await other.newPage();
+    await theirs.goto(`${up.url}/`);
+    await theirs.getByText("No Space yet.").waitFor();
+    await alice.client.changeSpace(app.space, { private: "false" });
+    await theirs.getByRole("link", { name: app.space }).waitFor();
+  });
+
+  test("speaks German to who reads it, and English to who asks for that", async () => {
+    await using context = await visitor(null, { locale: "de-DE" });
+    const page = await context.newPage();
+    await page.goto(up.url);
+    await page.getByRole("link", { name: "Anmelden" }).waitFor();
+    assert.equal(await page.locator("html").getAttribute("lang"), "de");
+    await page.getByLabel("Sprache").selectOption("en");
+    await page.getByRole("link", { name: "Sign in" }).waitFor();
+    await page.reload();
+    await page.getByRole("link", { name: "Sign in" }).waitFor();
+  });
+
+  test("goes on when the platform was killed under an open page and is there again", async () => {
+    await using context = await visitor("alice");
+    const page = await context.newPage();
+    await page.goto(`${up.url}/`);
+    await page.locator("main").getByText("running").waitFor();
+    await up.kill();
+    await page.getByText("Not updated since").first().waitFor();
+    assert.ok(await page.locator("main").getByText("alice/demo").first().isVisible(), "what was known stays");
+    await up.up();
+    await page.getByText("Not updated since").first().waitFor({ state: "detached" });
+    await until("it is shown that it runs", () => page.locator("main").getByText("running").isVisible());
+  });
+});
