@@ -101,6 +101,7 @@ export const de: Words = {
     slot: "Platz",
     token: "Zugangsschlüssel",
     session: "Sitzung",
+    incident: "Vorfall",
   },
   outcomes: { ok: "gelungen", refused: "abgelehnt", failed: "gescheitert", open: "noch offen", unknown: "unbekannt" },
   owners: { platform: "Plattform", app: "App", visitor: "Besucher", outside: "außerhalb", unknown: "unbekannt" },

@@ -103,6 +103,7 @@ export const en = {
     slot: "Slot",
     token: "Token",
     session: "Session",
+    incident: "Incident",
   },
   outcomes: { ok: "went well", refused: "refused", failed: "failed", open: "still open", unknown: "unknown" },
   owners: { platform: "platform", app: "app", visitor: "visitor", outside: "outside", unknown: "unknown" },
