@@ -7,10 +7,11 @@ import { lose, numbersOf } from "./loss.suite.ts";
 import type { Loss } from "./loss.suite.ts";
 import type { WorkRecord } from "./work-record.ts";
 
-/** Of these, the first two leave all of the evidence where it was. */
+/** Of these, the first two leave all of the record where it was. */
 export const wayNames = [
   "beside other works",
   "skewed clocks",
+  "an earlier journal",
   "an entry lost",
   "a batch lost",
   "the rest of an emitter lost",
@@ -48,6 +49,8 @@ export function look(way: Way, record: WorkRecord, others: readonly WorkRecord[]
       }));
     case "a work beside it lost":
       return withoutWorks(record);
+    case "an earlier journal":
+      return earlier(record);
     default:
       return lossesOf(way, record).map((loss) => ({
         record: lose(record, [loss]),
@@ -93,6 +96,20 @@ function skewed(record: WorkRecord, turn: number): WorkRecord {
       link.kind === "call" && link.at ? { ...link, at: shift(link.at, offsetsMs[turn] ?? 0) } : link,
     ),
   };
+}
+
+/** Views of the journal are never lost; but it may have been read before all of them were there. */
+function earlier(record: WorkRecord): readonly Looked[] {
+  const indexes = [...new Set(record.entries.filter(({ id }) => id.startsWith("journal/")).map(({ seq }) => seq))];
+  return indexes.map((index) => ({
+    says: `read to before ${index}`,
+    record: {
+      ...record,
+      entries: record.entries.filter(({ id, seq }) => !id.startsWith("journal/") || seq < index),
+      charge: null,
+      read: { ...record.read, journal: index - 1 },
+    },
+  }));
 }
 
 /** The works beside it whose record is evidence: what it says may be missing, or not be known yet. */

@@ -1,4 +1,4 @@
-/** Other people's work on the same platform: light, and of every kind, so that a verdict has something to be confused by. */
+/** Other people's work on the same platform, and its faults: light, and of every kind, so that a verdict has something to be confused by. */
 import { setTimeout as delay } from "node:timers/promises";
 import { visit, type Account, type App } from "../support/platform.ts";
 
@@ -12,6 +12,10 @@ export function makeNoise(account: Account, app: App): AsyncDisposable {
     () => visit(`${app.url}/gpu/hold?seconds=0.1`, account),
     () => visit(`${app.url}/slow?ms=5000`, account, { signal: AbortSignal.timeout(200) }),
     () => visit(`${app.url}/gpu/breaks`, account),
+    () => visit(`${app.url}/destroy`, account),
+    () => visit(`${app.url}/half`, account),
+    () => visit(`${app.url}/gpu/exits?code=3`, account),
+    () => visit(`${app.url}/`, undefined, { headers: { authorization: `Bearer hf_wb${"n".repeat(32)}` } }),
   ];
   const loop = (async () => {
     for (let n = 0; !over.signal.aborted; n++) {

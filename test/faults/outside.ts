@@ -1,6 +1,6 @@
 /**
- * For comparison: what somebody names who sees what a visitor sees, and none of the evidence. A plain table of status, size and time,
- * made as people who run web platforms make it. What our own answers say of the fault is not looked at: that is the evidence speaking.
+ * For comparison: what somebody names who sees what a visitor sees, and none of the evidence. A plain table of status, whose body it is,
+ * and time, made as people who run web platforms make it. What our own answers say of the fault is not looked at: that is the evidence speaking.
  */
 import { codeRow } from "../../src/evidence/codes.ts";
 import type { Code } from "../../src/evidence/codes.ts";
@@ -17,6 +17,8 @@ export interface Seen {
   readonly ms: number | undefined;
   /** The answer had begun, and broke off. */
   readonly isCut: boolean;
+  /** Its body is the app's, and no page or problem of a platform. */
+  readonly isApps: boolean;
 }
 
 interface Row {
@@ -37,6 +39,7 @@ const table: readonly Row[] = [
   { when: ({ kind, ms }) => kind === "connection" && (ms ?? 0) >= slowMs, names: "egress/dial-timeout" },
   { when: ({ kind }) => kind === "connection", names: "egress/dial-refused" },
   { when: ({ kind, status }) => kind === "transfer" && status === undefined, names: "transfer/client-left" },
+  { when: ({ kind, isApps, status }) => kind === "request" && isApps && (status ?? 0) >= 500, names: "app/exception" },
   { when: ({ status }) => status === 400, names: "route/malformed" },
   { when: ({ status }) => status === 401, names: "identity/bad-token" },
   { when: ({ status }) => status === 403, names: "identity/private" },
@@ -62,7 +65,7 @@ export function namedFromOutside(seen: Seen): Code | null {
 
 /** What a client saw who was answered, and asked for no more. */
 export function seenOfAnswer(status: number): Seen {
-  return { kind: "answer", status, ms: undefined, isCut: false };
+  return { kind: "answer", status, ms: undefined, isCut: false, isApps: false };
 }
 
 /**
@@ -71,7 +74,7 @@ export function seenOfAnswer(status: number): Seen {
  */
 export function seenOf(code: Code, { kind, entries }: Explanation, asked: readonly Entry[] = []): Seen {
   const delivered = [...entries, ...asked].find(({ hop }) => hop === "edge.deliver");
-  const { status, bytes, ms } = { ...delivered?.facts };
+  const { status, bytes, ms, answeredBy } = { ...delivered?.facts };
   const times = entries.map(({ at }) => Date.parse(at)).sort((a, b) => a - b);
   const isMoving = entries.some(({ hop, mark }) => hop === "transfer.move" && mark === "failed");
   const byCode = kind === "counter" || (kind === "transfer" && !isMoving) ? codeRow(code).status : undefined;
@@ -80,6 +83,7 @@ export function seenOf(code: Code, { kind, entries }: Explanation, asked: readon
     status: typeof status === "number" ? status : byCode,
     ms: typeof ms === "number" ? ms : (times.at(-1) ?? 0) - (times[0] ?? 0),
     isCut: delivered?.mark === "failed" && typeof bytes === "number" && bytes > 0,
+    isApps: answeredBy === "app",
   };
 }
 
