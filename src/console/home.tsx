@@ -13,7 +13,7 @@ import { PageTitle } from "./title.tsx";
 import { useSpoken } from "./words/words.tsx";
 import ui from "./ui.module.css";
 
-const statusEveryMs = 5_000;
+const statusEveryMs = 15_000;
 export const spacesPath = "/api/spaces?form=views";
 export const statusPath = "/api/status";
 

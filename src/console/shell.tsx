@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from "react";
 import type { FormEvent, ReactNode } from "react";
 import { Link, useLocation } from "wouter";
 import { SignInLink } from "./asked.tsx";
+import { Live } from "./live/live.tsx";
 import { placeFound } from "./find.ts";
 import { useMe } from "./me.ts";
 import { KeysDialog, useKeys } from "./keys.tsx";
@@ -46,6 +47,7 @@ export function Shell({ children }: { readonly children: ReactNode }): ReactNode
           <Who />
         </div>
       </header>
+      <Live />
       <main className={styles["main"]} id="content" ref={main} tabIndex={-1}>
         {children}
       </main>

@@ -82,6 +82,7 @@
  *   POST   /api/nodes/NAME/check                    → { node }, 202                                   (admin)
  *   PUT    /api/{pools/NAME,nodes/NAME,nodes/NAME/cards/INDEX}/drain DrainRequest, DELETE → NodesView     (admin)
  *   GET    /api/explain/ID  (any id, OWNER/NAME[@COMMIT|#NUMBER], a node, EMITTER/EPOCH/NUMBER) → Explanation of evidence/verdict.ts
+ *   GET    /api/events                              → server-sent events, Change of contract/changes.ts: what to read again
  *   GET    /api/works/ID                            → WorkTold of evidence/verdict.ts: the verdict to whoever has the id
  *   GET    /api/explain?from=&to=&space=&page=&limit= → SpanExplanation of evidence/span.ts        (operators: all; others: their own)
  *   GET    /api/receipts/ID?since= (r_… or c_…)     → SignedReceipt

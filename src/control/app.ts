@@ -15,6 +15,7 @@ import { callsRoute } from "./routes/calls.ts";
 import { consoleRoute } from "./routes/console.ts";
 import { domainsRoute } from "./routes/domains.ts";
 import { environmentRoute } from "./routes/environment.ts";
+import { eventsRoute } from "./routes/events.ts";
 import { explainRoute } from "./routes/explain.ts";
 import { gpuRoute } from "./routes/gpu.ts";
 import { backupsRoute } from "./routes/backups.ts";
@@ -100,6 +101,7 @@ const routes: readonly Route[] = [
   auditRoute,
   organisationsRoute,
   explainRoute,
+  eventsRoute,
   receiptsRoute,
   visitorKeysRoute,
   // The last: what is no other page is a model's.

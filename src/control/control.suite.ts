@@ -43,6 +43,7 @@ import { Nodes } from "./nodes.ts";
 import { isLiving, Replicas } from "./replicas.ts";
 import { RequestEffects } from "./request-effects.ts";
 import { Server } from "./server.ts";
+import { Changes } from "./changes.ts";
 import type { ServerParts } from "./server.ts";
 import { keptOfSpace, Retention, type KeptOfSpace } from "./retention.ts";
 import { Spaces } from "./spaces.ts";
@@ -238,6 +239,7 @@ export class ControlWorld implements AsyncDisposable {
     await world.gates.recover();
     world.calls.restore(await engine.read((state) => [...openCallsOn(state, "n1")]));
     engine.subscribe((record) => world.calls.onRecord(record));
+    engine.subscribe((record) => world.changes.recorded(record));
     return world;
   }
 
@@ -360,10 +362,14 @@ export class ControlWorld implements AsyncDisposable {
       startMs: () => seconds(60),
       start: (release, build) => this.spaces.start(release, build),
       held: (release) => this.spaces.held(release),
-      onChange: (build) => this.spaces.onBuild(build),
+      onChange: (build) => {
+        this.spaces.onBuild(build);
+        this.changes.build(build);
+      },
     });
     this.spaces = new Spaces({
       ...ports,
+      onMoved: (id) => this.changes.space(id),
       builds: () => this.builds,
       connected: (node) => this.nodes.isConnected(node),
       addAddress: async (address) => void this.addresses.push(address),
@@ -441,6 +447,7 @@ export class ControlWorld implements AsyncDisposable {
     const parts = {
       ...ports,
       ...sealing,
+      changes: this.changes,
       journal,
       evidence,
       nodes,
@@ -474,6 +481,8 @@ export class ControlWorld implements AsyncDisposable {
     };
     this.server = new Server(parts as unknown as ServerParts);
   }
+
+  readonly changes = new Changes();
 
   readonly random = (count: number): Uint8Array => {
     this.#drawn.count += 1;

@@ -16,6 +16,7 @@ import type { DrainRequest, NodeView } from "../contract/nodes.ts";
 import type { RuntimeFacts } from "../contract/release.ts";
 import type { DrainScope } from "../core/drained.ts";
 import type { Command, TierName, TierSettings } from "../core/model.ts";
+import type { LedgerRecord } from "../core/record.ts";
 import type { RouteOf } from "../core/routes.ts";
 import { poolOfCall, routeKey } from "../core/routing.ts";
 import { boardOf, budgetOf, poolOf, poolsOf, queueOf, quotaIn, tiersOf } from "../core/views.ts";
@@ -48,6 +49,7 @@ import type { Builds } from "./builds.ts";
 import type { Calls } from "./calls.ts";
 import { spaceOwner } from "../contract/space.ts";
 import type { Commits } from "./commits.ts";
+import type { Changes } from "./changes.ts";
 import type { ConsoleFiles } from "./console-files.ts";
 import { DeviceSignIn } from "./device-sign-in.ts";
 import type { Engine } from "./engine.ts";
@@ -137,6 +139,7 @@ export interface ServerParts {
     readonly console: () => string;
     readonly tls: () => Promise<TlsStatus | null>;
   };
+  readonly changes: Changes;
   /** The console for browsers; undefined where it was not built, and its plain pages are all. */
   readonly consoleFiles?: ConsoleFiles | undefined;
   /** Where people may sign in; none where it is not said. */
@@ -193,6 +196,7 @@ export class Server {
   readonly receipts: ReceiptLog;
   readonly backups: Backups;
   readonly xet: XetService | undefined;
+  readonly changes: Changes;
 
   constructor(parts: ServerParts) {
     this.#parts = parts;
@@ -223,6 +227,7 @@ export class Server {
     this.receipts = new ReceiptLog({ ...parts, rows: catalog.receipts, keys: parts.receiptKeys });
     this.backups = new Backups(parts);
     this.xet = parts.xet;
+    this.changes = parts.changes;
     this.tokens = new AccessTokens(parts);
     this.callers = new Callers(parts);
     this.devices = new DeviceSignIn({ ...parts, tokens: this.tokens });
@@ -261,6 +266,16 @@ export class Server {
   /** Undefined where a test detects nothing. */
   get incidents(): Incidents | undefined {
     return this.#parts.standing?.incidents;
+  }
+
+  /** Index of the last durable record. */
+  get ledgerIndex(): number {
+    return this.#parts.engine.durable;
+  }
+
+  /** At most `limit` durable records from `from` on. */
+  async ledgerRecords(from: number, limit: number): Promise<readonly LedgerRecord[]> {
+    return this.changes.records(from, limit) ?? this.#parts.journal.read(from, limit);
   }
 
   get consoleFiles(): ConsoleFiles | undefined {

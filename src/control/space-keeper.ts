@@ -68,7 +68,7 @@ const alarmMaxMs = 2 ** 31 - 1;
 export class SpaceKeeper {
   readonly orders: SpaceOrders;
   readonly #ports: KeeperPorts;
-  readonly #onMoved: (known: KnownSpace) => void;
+  readonly #onMoved: (known: KnownSpace, isChanged: boolean) => void;
   readonly #turns = new Turns();
   /** Rows of releases that are there: they never change until they are removed. */
   readonly #releases = new Map<string, ReleaseRow>();
@@ -78,7 +78,7 @@ export class SpaceKeeper {
   /** Wall time less monotonic time, at the start: deadlines do not move when the wall clock steps. */
   readonly #offset: number;
 
-  constructor(ports: KeeperPorts, onMoved: (known: KnownSpace) => void) {
+  constructor(ports: KeeperPorts, onMoved: (known: KnownSpace, isChanged: boolean) => void) {
     this.#ports = ports;
     this.#onMoved = onMoved;
     this.orders = new SpaceOrders(ports);
@@ -200,7 +200,7 @@ export class SpaceKeeper {
     }
     const started = this.orders.carryOut(effects, { row: known.row, build, release: (id) => this.#releases.get(id) });
     this.#setAlarm(known, deadlineOf(known.space, seen));
-    this.#onMoved(known);
+    this.#onMoved(known, events.length > 0 || settings !== undefined);
     return { ok: true, started, moved: events.length > 0 };
   }
 

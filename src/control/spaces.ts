@@ -43,6 +43,8 @@ export interface SpacesPorts extends KeeperPorts {
   earlierStarts(builds: readonly string[]): Promise<readonly StartTimes[]>;
   /** How many releases of a Space are kept beside what runs. */
   readonly releasesKept: number;
+  /** A Space came into another state, or has other settings. */
+  onMoved?(id: string): void;
 }
 
 export interface Refused {
@@ -82,7 +84,7 @@ export class Spaces {
 
   constructor(ports: SpacesPorts) {
     this.#ports = ports;
-    this.#keeper = new SpaceKeeper(ports, (known) => this.#onMoved(known));
+    this.#keeper = new SpaceKeeper(ports, (known, isChanged) => this.#onMoved(known, isChanged));
     this.#starts = new Starts((id) => this.#earlierStarts(id), ports.onFailure);
     this.#routes = new SpaceRoutes(ports.replicas, this.#keeper, this.#starts);
   }
@@ -516,7 +518,8 @@ export class Spaces {
   }
 
   /** The Space moved, or was looked at: what waits for it is told. */
-  #onMoved(known: KnownSpace): void {
+  #onMoved(known: KnownSpace, isChanged: boolean): void {
+    if (isChanged) this.#ports.onMoved?.(known.row.id);
     const wokeMs = this.#starts.moved(known.space, this.#keeper.now);
     const route = this.#routes.of(known);
     const { state } = route;

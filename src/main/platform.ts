@@ -17,6 +17,7 @@ import { createApi } from "../control/app.ts";
 import { Addressing } from "../control/addressing.ts";
 import { Builds } from "../control/builds.ts";
 import { Calls } from "../control/calls.ts";
+import { Changes } from "../control/changes.ts";
 import { Commits } from "../control/commits.ts";
 import { Engine } from "../control/engine.ts";
 import { Domains, sweepEveryMs } from "../control/domains.ts";
@@ -295,6 +296,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   });
   const startMs = (release: { manifest: { startupTimeoutMs?: number } }) =>
     durationMs(release.manifest.startupTimeoutMs || config.startMs);
+  const changes = new Changes();
   const builds: Builds = new Builds({
     catalog,
     emitter: serverSpool,
@@ -313,6 +315,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     held: (release) => spaces.held(release),
     onChange: (build) => {
       spaces.onBuild(build);
+      changes.build(build);
       if (build.endedAt !== null) retention.soon(build.space);
     },
     onFailure,
@@ -339,6 +342,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   });
   const spaces: Spaces = new Spaces({
     catalog,
+    onMoved: (id) => changes.space(id),
     replicas,
     clock,
     random,
@@ -464,7 +468,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     resolver,
     sessions,
     visitKey,
-    consoleFiles: readConsole(log),
+    ...{ changes, consoleFiles: readConsole(log) },
     providers: config.providers,
     receiptKeys,
     replicas,
@@ -518,6 +522,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     ),
   );
   stack.defer(engine.subscribe((record) => calls.onRecord(record)));
+  stack.defer(engine.subscribe((record) => changes.recorded(record)));
   await server.calls.follow();
 
   // Before anybody can ask for another build: what is open now was left open.

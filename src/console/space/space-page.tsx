@@ -9,7 +9,7 @@ import { useSpoken } from "../words/words.tsx";
 import ui from "../ui.module.css";
 import { AppTab } from "./app-tab.tsx";
 
-const spaceEveryMs = 5_000;
+const spaceEveryMs = 15_000;
 
 export function SpacePage({ owner, name }: { readonly owner: string; readonly name: string }): ReactNode {
   const { words, format } = useSpoken();
