@@ -50,7 +50,7 @@ async function listen(api: Hono<ApiEnv>, headers: Readonly<Record<string, string
         if (change && is(change)) return { change, id };
       }
     },
-    [Symbol.asyncDispose]: async () => void (await reader?.cancel()),
+    [Symbol.asyncDispose]: async () => reader?.cancel(),
   };
 }
 
