@@ -30,6 +30,7 @@ describe("the console", chromiumNeeds, () => {
     alice = await up.account("alice");
     const bob = await up.account("bob");
     for (const { name } of [alice, bob]) await up.admin.setPassword(name, { password });
+    await up.admin.createAccount({ name: "acme", organisation: true, admin: "alice" });
     app = await up.deploy(alice, "demo");
   });
   after(async () => {
@@ -73,14 +74,23 @@ describe("the console", chromiumNeeds, () => {
     [`/w/${app.deployed.build?.id}`, "replica.ready"],
     ["/w/c_never", "Nothing is here"],
     [`/spaces/${app.space}`, "Limits of a build"],
+    [`/spaces/${app.space}/builds`, app.deployed.build?.id ?? ""],
+    [`/spaces/${app.space}/logs`, /lines so far/],
+    [`/spaces/${app.space}/requests`, "Nobody has asked for this app yet"],
+    [`/spaces/${app.space}/calls`, "No GPU call of yours yet"],
+    [`/spaces/${app.space}/files`, "README.md"],
+    [`/spaces/${app.space}/settings`, "sleep-after"],
+    ["/gpu", "Nobody waits."],
+    ["/me", /used \+ .* held \+ .* left/],
+    ["/o/acme", "alice"],
     ["/status", "waybill status"],
   ];
 
   for (const theme of themes)
-    test(`has nothing that axe finds wrong on any screen, in ${theme}, wide and at 320 px`, async () => {
+    test(`has nothing that axe finds wrong on any screen, in ${theme}${theme === "light" ? ", wide and at 320 px" : ""}`, async () => {
       await using context = await visitor("alice", { colorScheme: theme });
       const page = await context.newPage();
-      for (const width of [1_280, 320]) {
+      for (const width of theme === "light" ? [1_280, 320] : [1_280]) {
         await page.setViewportSize({ width, height: 800 });
         for (const [path, shows] of screens()) {
           await page.goto(up.url + path);
@@ -142,6 +152,65 @@ describe("the console", chromiumNeeds, () => {
     await theirs.getByText("No Space yet.").waitFor();
     await alice.client.changeSpace(app.space, { private: "false" });
     await theirs.getByRole("link", { name: app.space }).waitFor();
+  });
+
+  test("says to who is no operator and owns nothing here what is not theirs to see, and shows all else", async () => {
+    await using context = await visitor("bob");
+    const page = await context.newPage();
+    for (const [path, shows] of [
+      [`/spaces/${app.space}`, "Limits of a build"],
+      [`/spaces/${app.space}/files`, "README.md"],
+      [`/spaces/${app.space}/calls`, "No GPU call of yours yet"],
+      ["/gpu", "Nobody waits."],
+      ["/me", "left"],
+      [`/spaces/${app.space}/builds`, "It is for the owner"],
+      [`/spaces/${app.space}/requests`, "It is for the owner"],
+      [`/spaces/${app.space}/logs`, "It is for the owner"],
+      ["/o/acme", "It is for the owner"],
+    ] as const) {
+      await page.goto(up.url + path);
+      await page.locator("main").getByText(shows).first().waitFor();
+    }
+    await using stranger = await visitor(null);
+    const theirs = await stranger.newPage();
+    for (const path of ["/gpu", "/me", `/spaces/${app.space}/calls`, `/spaces/${app.space}/builds`]) {
+      await theirs.goto(up.url + path);
+      await theirs.getByText("Sign in to see this.").first().waitFor();
+    }
+    assert.deepEqual(wrong, []);
+  });
+
+  test("is live: two tabs hear of what another one set, by one stream", async () => {
+    await using context = await visitor("alice");
+    let streams = 0;
+    context.on("request", (request) => {
+      if (new URL(request.url()).pathname === "/api/events") streams += 1;
+    });
+    const [one, other] = [await context.newPage(), await context.newPage()];
+    await one.goto(`${up.url}/spaces/${app.space}/settings`);
+    await other.goto(`${up.url}/spaces/${app.space}/settings`);
+    const form = one.getByRole("form", { name: "Set a variable" });
+    await form.getByLabel("Name").fill("GREETING");
+    await form.getByLabel("Value").fill("hello");
+    await form.getByRole("button").click();
+    await one.getByText("GREETING=hello").waitFor();
+    await alice.client.changeSpace(app.space, { "sleep-after": "47m" });
+    for (const page of [one, other])
+      await until("it is shown", async () => (await page.getByLabel("sleep-after").inputValue()) === "47m");
+    assert.equal(streams, 1);
+  });
+
+  test("shows a build's log from its address to the line, and finds in it", async () => {
+    await using context = await visitor("alice");
+    const page = await context.newPage();
+    await page.goto(`${up.url}/w/${app.deployed.build?.id}#L2-3`);
+    await page.getByText(/lines; the log has ended/).waitFor();
+    await page.locator("#L2").waitFor();
+    const rows = await page.evaluate<number>("document.querySelectorAll('[data-index]').length");
+    assert.ok(rows > 0 && rows <= 200, `${rows} rows`);
+    await page.getByLabel("Search in this log").fill("queued");
+    await page.keyboard.press("Enter");
+    await page.getByText(/lines? found/).waitFor();
   });
 
   test("speaks German to who reads it, and English to who asks for that", async () => {

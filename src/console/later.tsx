@@ -4,14 +4,12 @@ import { PageTitle } from "./title.tsx";
 import { useSpoken } from "./words/words.tsx";
 import ui from "./ui.module.css";
 
-export type LaterPage = "admin" | "gpu" | "me" | "status" | "verify";
+export type LaterPage = "admin" | "status" | "verify";
 
 export function Later({ page }: { readonly page: LaterPage }): ReactNode {
   const { words } = useSpoken();
   const { says, command } = {
     admin: { says: words.laterAdmin, command: "waybill node list, waybill pool list, waybill audit" },
-    gpu: { says: words.laterGpu, command: "waybill gpu queue, waybill gpu board" },
-    me: { says: words.laterMe, command: "waybill quota, waybill calls, waybill token list" },
     status: { says: words.laterStatus, command: "waybill status" },
     verify: { says: words.laterVerify, command: "waybill receipt verify FILE" },
   }[page];

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { barOf, quotaShares } from "./bar.ts";
 import { isNamed, placeFound } from "./find.ts";
 import { Format } from "./format.ts";
 import { needsSomebody } from "./needs.ts";
 import { piecesOf } from "./prose.ts";
 import { frameAddress } from "./space/frame.ts";
+import { priceOf } from "./space/price.ts";
 import { de } from "./words/de.ts";
 import { en } from "./words/en.ts";
 import { languageOf } from "./words/language.ts";
@@ -53,7 +55,19 @@ describe("what is written", () => {
       const [one, other] = [en[key as keyof typeof en], de[key as keyof typeof de]];
       return typeof one === "string" && one === other;
     });
-    assert.deepEqual(same, ["spaces", "gpu", "homeTitle", "space", "pools", "json"]);
+    assert.deepEqual(same, [
+      "spaces",
+      "gpu",
+      "homeTitle",
+      "space",
+      "pools",
+      "json",
+      "app",
+      "builds",
+      "releases",
+      "name",
+      "domains",
+    ]);
   });
 
   test("of the platform's sentences keeps what is code apart", () => {
@@ -80,5 +94,37 @@ describe("a Space", () => {
     assert.ok(needsSomebody({ state: "failing", build: null }));
     assert.ok(needsSomebody({ state: "running", build: { outcome: "failed" } }));
     assert.ok(!needsSomebody({ state: "sleeping", build: { outcome: "ok" } }));
+  });
+});
+
+describe("the price of a call", () => {
+  test("is what one's own calls came to that ended well, and unknown before", () => {
+    const call = (usedMs: number, outcome: "ok" | "failed" = "ok") => ({ outcome, heldMs: 10_000, usedMs });
+    assert.equal(priceOf([call(5, "failed")]), null);
+    assert.deepEqual(priceOf([call(400), call(9_000), call(300), call(1, "failed")]), {
+      heldMs: 10_000,
+      usedMs: 400,
+      runs: 3,
+    });
+  });
+});
+
+describe("a window of GPU time", () => {
+  test("is used, held and left, which add up, also where more is held than is left", () => {
+    for (const [usedMs, heldMs] of [
+      [42_000, 10_000],
+      [0, 0],
+      [300_000, 5_000],
+      [400_000, 0],
+    ] as const) {
+      const shares = quotaShares({ usedMs, heldMs, limitMs: 300_000 });
+      assert.ok(shares && Math.abs(shares.used + shares.held + shares.left - 1) < 1e-9, `${usedMs} ${heldMs}`);
+      assert.ok(Math.min(shares.used, shares.held, shares.left) >= 0, JSON.stringify(shares));
+    }
+    assert.equal(quotaShares({ usedMs: 1, heldMs: 0, limitMs: null }), null);
+  });
+
+  test("and a lease are drawn within their bounds", () => {
+    assert.deepEqual([barOf(30, 60), barOf(90, 60), barOf(5, null), barOf(5, 0)], [0.5, 1, null, null]);
   });
 });

@@ -3,6 +3,10 @@ import type { ReactNode } from "react";
 import { Link, Route, Switch } from "wouter";
 import { Home } from "./home.tsx";
 import { Later } from "./later.tsx";
+import { GpuPage } from "./gpu-page.tsx";
+import { MePage } from "./me-page.tsx";
+import { OrganisationPage } from "./organisation-page.tsx";
+import { isTab } from "./space/tabs.ts";
 import { SpacePage } from "./space/space-page.tsx";
 import { PageTitle } from "./title.tsx";
 import { useSpoken } from "./words/words.tsx";
@@ -16,15 +20,18 @@ export function SiteMap(): ReactNode {
         <Home />
       </Route>
       <Route path="/w/*">{({ "*": id }) => <WorkPage key={id} id={id} />}</Route>
-      <Route path="/spaces/:owner/:name">
-        {({ owner, name }) => <SpacePage key={`${owner}/${name}`} owner={owner} name={name} />}
+      <Route path="/spaces/:owner/:name/:tab?">
+        {({ owner, name, tab = "app" }) =>
+          isTab(tab) ? <SpacePage key={`${owner}/${name}`} owner={owner} name={name} tab={tab} /> : <Nothing />
+        }
       </Route>
       <Route path="/gpu">
-        <Later page="gpu" />
+        <GpuPage />
       </Route>
       <Route path="/me">
-        <Later page="me" />
+        <MePage />
       </Route>
+      <Route path="/o/:name">{({ name }) => <OrganisationPage key={name} name={name} />}</Route>
       <Route path="/admin/:part?">
         <Later page="admin" />
       </Route>

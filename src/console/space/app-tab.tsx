@@ -10,6 +10,7 @@ import { Said } from "../said.tsx";
 import { useSpoken } from "../words/words.tsx";
 import ui from "../ui.module.css";
 import { frameAddress } from "./frame.ts";
+import { VisitorBar } from "./visitor-bar.tsx";
 import styles from "./space.module.css";
 
 /** It may do what an app needs, and not lead the console's own window away. */
@@ -23,6 +24,7 @@ export function AppTab({ space }: { readonly space: SpaceView }): ReactNode {
   const first = space.addresses[0];
   return (
     <>
+      <VisitorBar id={space.id} />
       <div className={ui["row"]}>
         {first !== undefined && (
           <a

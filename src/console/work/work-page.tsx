@@ -1,5 +1,5 @@
 /** `/w/ID`: the story of one work. Its verdict for whoever has the id; its proof for those whom it concerns. */
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import type { ReactNode } from "react";
 import { Link } from "wouter";
 import { known } from "../../evidence/known.ts";
@@ -16,6 +16,8 @@ import { EntriesTable, TimelineDrawing } from "./drawing.tsx";
 import { verdictText } from "./verdict-text.ts";
 import ui from "../ui.module.css";
 import styles from "./drawing.module.css";
+
+const LogView = lazy(() => import("../log/log-view.tsx"));
 
 /** What is still open is asked for again; the stream of events tells of its end sooner where it can. */
 const openEveryMs = 2_000;
@@ -64,6 +66,14 @@ function Story({ told }: { readonly told: WorkTold }): ReactNode {
           </a>
         </p>
       </div>
+      {kind === "build" && details && (
+        <section>
+          <h2>{words.log}</h2>
+          <Suspense fallback={<p className={ui["loading"]}>{words.loading} …</p>}>
+            <LogView path={`/api/builds/${encodeURIComponent(id)}/log`} />
+          </Suspense>
+        </section>
+      )}
       {links.length > 0 && <Linked links={links} />}
       {entries.length === 0 && details && <p className={ui["panel"]}>{words.noEntries}</p>}
       {entries.length === 0 && !details && <p className={ui["muted"]}>{words.proofFor}</p>}

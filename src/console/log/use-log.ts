@@ -1,0 +1,117 @@
+/** A log that is looked at: its end as it comes, and the pages that come into view. */
+import { useCallback, useEffect, useRef, useState } from "react";
+import { lacking, firstLineOf, noPages, pageLines, withLines, withPage } from "./pages.ts";
+import type { LogPages } from "./pages.ts";
+import { linesOf, readLines } from "./reading.ts";
+
+/** Read at once, so that the end is there at a glance. */
+const tailLines = 500;
+/** Lines that come in a burst are drawn together. */
+const drawEveryMs = 100;
+/** After a connection that was lost. */
+const againAfterMs = 2_000;
+
+export interface LogRead {
+  readonly held: LogPages;
+  /** Of a Space's log; its numbers are of this one alone. */
+  readonly replica: string | null;
+  /** What the platform says of the moment, as that nothing runs yet. */
+  readonly note: string | null;
+  readonly hasEnded: boolean;
+  readonly error: Error | null;
+  /** Has the lines read that are not there yet. */
+  look(from: number, to: number): void;
+}
+
+type State = Omit<LogRead, "look">;
+const empty: State = { held: noPages, replica: null, note: null, hasEnded: false, error: null };
+
+export function useLog(path: string, replica: string | null): LogRead {
+  const [state, setState] = useState<State>(empty);
+  const reading = useRef(new Set<string>());
+  const latest = useRef(state);
+  latest.current = state;
+  const isOfSpace = path.endsWith("/logs");
+
+  useEffect(() => {
+    const gone = new AbortController();
+    setState(empty);
+    reading.current.clear();
+    void follow(path, replica, setState, gone.signal);
+    return () => gone.abort();
+  }, [path, replica]);
+
+  const look = useCallback(
+    (from: number, to: number): void => {
+      const { held, replica: of } = latest.current;
+      for (const page of lacking(held, from, to)) {
+        const key = `${of ?? ""} ${page}`;
+        if (reading.current.has(key)) continue;
+        reading.current.add(key);
+        const query = {
+          from: String(firstLineOf(page)),
+          limit: String(pageLines),
+          ...(isOfSpace && of !== null && { replica: of }),
+        };
+        readLines(path, query, AbortSignal.timeout(30_000))
+          .then(
+            (lines) =>
+              setState((now) => (now.replica === of ? { ...now, held: withPage(now.held, page, lines) } : now)),
+            (error: Error) => setState((now) => ({ ...now, error })),
+          )
+          .finally(() => reading.current.delete(key));
+      }
+    },
+    [path, isOfSpace],
+  );
+  return { ...state, look };
+}
+
+/** Until the log has ended: a lost connection is made again, after the last line that came. */
+async function follow(
+  path: string,
+  replica: string | null,
+  setState: (change: (now: State) => State) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  let query: Record<string, string> = { follow: "1", tail: String(tailLines), ...(replica !== null && { replica }) };
+  while (!signal.aborted) {
+    try {
+      let waiting: Parameters<typeof withLines>[1][number][] = [];
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const draw = (): void => {
+        const lines = waiting;
+        waiting = [];
+        timer = undefined;
+        setState((now) => drawn(now, lines));
+      };
+      for await (const line of linesOf(path, query, signal)) {
+        waiting.push(line);
+        timer ??= setTimeout(draw, drawEveryMs);
+        if (line.n > 0)
+          query = {
+            follow: "1",
+            from: String(line.n + 1),
+            ...(line.replica !== undefined && { replica: line.replica }),
+          };
+      }
+      clearTimeout(timer);
+      draw();
+      setState((now) => ({ ...now, hasEnded: true, error: null }));
+      return;
+    } catch (error) {
+      if (signal.aborted) return;
+      setState((now) => ({ ...now, error: error as Error }));
+      await new Promise((done) => setTimeout(done, againAfterMs));
+    }
+  }
+}
+
+/** Lines of another replica begin its log anew. */
+function drawn(now: State, lines: Parameters<typeof withLines>[1]): State {
+  const note = lines.findLast(({ n }) => n === 0)?.text ?? now.note;
+  const replica = lines.findLast((line) => line.n > 0 && line.replica !== undefined)?.replica ?? now.replica;
+  const own = lines.filter((line) => line.replica === undefined || line.replica === replica);
+  const held = withLines(replica === now.replica ? now.held : noPages, own);
+  return { ...now, held, replica, note, error: null };
+}

@@ -1,0 +1,53 @@
+/** The files of a Space's repository, as its main branch has them. */
+import type { ReactNode } from "react";
+import { Link, useSearch } from "wouter";
+import { pathOf } from "../find.ts";
+import { Asked, useAsked } from "../asked.tsx";
+import { useSpoken } from "../words/words.tsx";
+import ui from "../ui.module.css";
+
+/** The Hub's form. */
+interface TreeEntry {
+  readonly type: "file" | "directory";
+  readonly path: string;
+  readonly size: number;
+}
+
+export function FilesTab({ id }: { readonly id: string }): ReactNode {
+  const { words, format } = useSpoken();
+  const folder = new URLSearchParams(useSearch()).get("folder") ?? "";
+  const tree = useAsked<readonly TreeEntry[]>(
+    `/api/spaces/${id}/tree/main${folder === "" ? "" : `/${pathOf(folder)}`}`,
+  );
+  const to = (path: string): string =>
+    `/spaces/${id}/files${path === "" ? "" : `?${new URLSearchParams({ folder: path }).toString()}`}`;
+  const above = folder.split("/").slice(0, -1).join("/");
+  return (
+    <>
+      <h2>
+        <code>/{folder}</code>
+      </h2>
+      <Asked asked={tree} what={words.files}>
+        {(entries) => (
+          <ul className={ui["list"]}>
+            {folder !== "" && (
+              <li>
+                <Link href={to(above)}>..</Link>
+              </li>
+            )}
+            {entries.map(({ type, path, size }) => (
+              <li key={path} className={ui["spread"]}>
+                {type === "directory" ? (
+                  <Link href={to(path)}>{path.split("/").at(-1)}/</Link>
+                ) : (
+                  <a href={`/spaces/${id}/resolve/main/${pathOf(path)}`}>{path.split("/").at(-1)}</a>
+                )}
+                {type === "file" && <span className={ui["muted"]}>{words.bytes(format.number(size))}</span>}
+              </li>
+            ))}
+          </ul>
+        )}
+      </Asked>
+    </>
+  );
+}

@@ -1,0 +1,64 @@
+/** What a visitor of a Space is told beside the app: as whom they are known, what they have left, what a call costs, and how theirs stand. */
+import type { ReactNode } from "react";
+import { Link } from "wouter";
+import type { CallView, Page, QuotaView } from "../../contract/api.ts";
+import { SignInLink, useAsked } from "../asked.tsx";
+import { useMe } from "../me.ts";
+import { SaidInline } from "../said.tsx";
+import { useSpoken } from "../words/words.tsx";
+import ui from "../ui.module.css";
+import { priceOf } from "./price.ts";
+
+/** A place in the queue moves by the clock. */
+const everyMs = 2_000;
+
+export function VisitorBar({ id }: { readonly id: string }): ReactNode {
+  const { words } = useSpoken();
+  const { data: me } = useMe();
+  if (me === undefined) return null;
+  if (me === null)
+    return (
+      <p className={ui["panel"]}>
+        {words.asStranger} <SignInLink>{words.signIn}</SignInLink>
+      </p>
+    );
+  return <KnownVisitor id={id} name={me.name} />;
+}
+
+function KnownVisitor({ id, name }: { readonly id: string; readonly name: string }): ReactNode {
+  const { words, format } = useSpoken();
+  const quota = useAsked<QuotaView>("/api/quota");
+  const calls = useAsked<Page<CallView>>("/api/calls");
+  const here = calls.data?.items.filter(({ space }) => space === id) ?? [];
+  const open = here.filter(({ stage }) => stage !== "ended");
+  useAsked<Page<CallView>>("/api/calls", { everyMs, enabled: open.length > 0 });
+  const price = priceOf(here);
+  const left = quota.data?.leftMs;
+  return (
+    <div className={ui["panel"]}>
+      <p className={ui["row"]}>
+        <span>{words.bySession(name)}</span>
+        {quota.data !== undefined && left !== undefined && (
+          <span>
+            {left === null ? words.noLimit : words.leftAndHeld(format.seconds(left), format.seconds(quota.data.heldMs))}
+          </span>
+        )}
+        <span>
+          {price === null
+            ? words.priceUnknown
+            : words.price(format.seconds(price.heldMs), format.seconds(price.usedMs), price.runs)}
+        </span>
+      </p>
+      {open.length > 0 && (
+        <ul className={ui["list"]} aria-label={words.calls}>
+          {open.map((call) => (
+            <li key={call.id}>
+              <Link href={`/w/${call.id}`}>{call.id}</Link> {words.callStages[call.stage]}{" "}
+              {call.waiting !== null && <SaidInline text={call.waiting.says} />}
+            </li>
+          ))}
+        </ul>
+      )}
+    </div>
+  );
+}
