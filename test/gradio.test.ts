@@ -4,6 +4,9 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Client } from "@gradio/client";
+import { runCli } from "../src/cli/program.ts";
+import { systemClock } from "../src/main/clock.ts";
+import { cliWorld } from "./support/cli-world.ts";
 import { needs } from "./support/needs.ts";
 import { Platform, until, type Account, type App } from "./support/platform.ts";
 
@@ -56,6 +59,24 @@ describe("Gradio apps", { skip }, () => {
       JSON.stringify(call),
     );
     assert.ok(call.request?.startsWith("q_"), "linked to the visitor's request");
+  });
+
+  test("`waybill call` calls it as its clients do, knows its price the second time, and keeps the picture", async () => {
+    const out = up.write({ "keep.txt": "a folder" });
+    const said = await Promise.all(
+      [1, 2].map(async (n) => {
+        const env = { WAYBILL_URL: up.url, WAYBILL_TOKEN: alice.token };
+        const { world, said: one } = cliWorld({ env, clock: systemClock });
+        const args = ["call", app.space, "/draw", "zoom=1", "iterations=100", "--save", join(out, String(n))];
+        assert.equal(await runCli(args, world), 0, one.err);
+        return one;
+      }),
+    );
+    for (const { out: answer, err } of said) {
+      assert.match(err, /^price {4}holds 12 s; usually /m);
+      assert.match(err, /^receipt {2}r_\w+: charged [\d.]+ s, [\d.]+ s given back/m);
+      assert.ok(readFileSync(JSON.parse(answer) as string).length > 1_000, answer);
+    }
   });
 
   test("the next build uses the same packages and the same environment", async () => {

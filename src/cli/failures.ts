@@ -23,6 +23,12 @@ export interface Failure {
   readonly problem: Problem;
 }
 
+const gradioExits: Readonly<Record<string, ExitCode>> = {
+  "no-such-function": exit.notFound,
+  "not-gradio": exit.usage,
+  arguments: exit.usage,
+};
+
 /** Errors of the client are known by name, so that its code is loaded only by the commands that ask the server. */
 export function describeFailure(error: unknown): Failure {
   if (error instanceof CliFailure) return failure(error.exitCode, error.code, error.message, error.next);
@@ -38,6 +44,8 @@ export function describeFailure(error: unknown): Failure {
   }
   if (error.name === "FolderRefused")
     return failure(exit.usage, known.code ?? "folder", error.message, known.next ?? "");
+  if (error.name === "GradioRefused")
+    return failure(gradioExits[known.code ?? ""] ?? exit.failed, known.code ?? "app", error.message, known.next ?? "");
   if (error.name === "WaitOver") return failure(exit.timeout, "timeout", error.message, known.next ?? "");
   return bug(error);
 }

@@ -165,6 +165,8 @@ export interface CliWorld {
   readonly signInFile: string;
   /** IANA name of the zone in which times are shown; undefined is the machine's. */
   readonly zone?: string | undefined;
+  /** Shows an address in a browser; false where none is here. Absent where nobody looks. */
+  readonly browse?: (url: string) => Promise<boolean>;
   /** Runs the platform until it is told to stop; resolves to the exit code. */
   up(options: UpOptions): Promise<number>;
   /** Runs a node's agent until it is told to stop; resolves to the exit code. */

@@ -531,6 +531,11 @@ export class WaybillClient {
     return await this.#http.get(`/api/calls/${encodeURIComponent(id)}`, {}, asking);
   }
 
+  /** As if its visitor had left. */
+  async cancelCall(id: string, asking: Asking = {}): Promise<CallView> {
+    return await this.#http.send("POST", `/api/calls/${encodeURIComponent(id)}/cancel`, {}, asking);
+  }
+
   async quota({ account, ...asking }: Asking & { account?: string | undefined } = {}): Promise<QuotaView> {
     return await this.#http.get("/api/quota", { account }, asking);
   }

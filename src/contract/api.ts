@@ -479,8 +479,9 @@ export interface WaitingView {
 export interface QuoteRequest {
   /** `owner/name`. */
   readonly space: string;
-  readonly declaredMs: number;
-  /** `large` where it is not said. */
+  /** Where it is not said, what `endpoint` declared when it was called last; not found where that is not known. */
+  readonly declaredMs?: number | undefined;
+  /** `large` where it is not said, or as `endpoint` was called last. */
   readonly size?: "large" | "xlarge" | undefined;
   /** The function's endpoint, such as `/run`: then its earlier runs count where less is left than declared. */
   readonly endpoint?: string | undefined;

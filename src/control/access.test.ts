@@ -71,6 +71,8 @@ const needs: Readonly<Record<string, Need>> = {
   "GET /api/nodes": "account",
   "GET /api/gpu/queue": "account",
   "GET /api/gpu/board": "account",
+  // Whose it is: app.test.ts.
+  "POST /api/calls/:id/cancel": "account",
   "POST /api/gpu/quote": "account",
   "GET /api/builds": "operator",
   "GET /api/builds/:id": "read",

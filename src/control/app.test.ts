@@ -3,11 +3,13 @@ import { describe, test } from "node:test";
 import type { NodesView } from "../contract/nodes.ts";
 import type { PoolView, RuleView } from "../contract/pools.ts";
 import type { BudgetView } from "../contract/allowances.ts";
-import type { Page, QuotaView, QuoteView, SpaceView, TierView, TiersView } from "../contract/api.ts";
+import type { CallView, Page, QuotaView, QuoteView, SpaceView, TierView, TiersView } from "../contract/api.ts";
 import type { Problem } from "../contract/problem.ts";
 import type { Scope } from "../identity/token-resolver.ts";
 import { createApi } from "./app.ts";
 import { settingDefaults } from "../catalog/spaces.ts";
+import { terms } from "../core/ledger.suite.ts";
+import { seconds } from "../stdx/time.ts";
 import { ControlWorld, replica } from "./control.suite.ts";
 
 interface Asker {
@@ -605,6 +607,35 @@ describe("the API", () => {
     assert.equal((await ask("GET", "/api/calls?account=alice", admin)).status, 200);
     for (const path of ["/api/calls?account=alcie", "/api/quota?account=alcie"])
       assert.equal((await ask("GET", path, admin)).status, 404, path);
+  });
+
+  test("a waiting call is cancelled by its account, and by nobody who has no part in it", async () => {
+    const { world, ask } = await api();
+    await using _ = world;
+    await world.catalog.accounts.create({ name: "bob", tier: "free", role: "user", createdAt: world.clock.wall() });
+    for (const call of ["c_1", "c_2"]) await world.engine.submit({ type: "schedule", terms: terms(call) });
+    const [alice, bob] = [await world.token("alice", ["write"]), await world.token("bob", ["write"])];
+    assert.equal((await ask("POST", "/api/calls/c_2/cancel", bob, "{}")).status, 404);
+    assert.equal((await ask("POST", "/api/calls/c_9/cancel", alice, "{}")).status, 404);
+    const answer = await ask("POST", "/api/calls/c_2/cancel", alice, "{}");
+    const { stage, chargedMs } = (await answer.json()) as CallView;
+    assert.deepEqual([answer.status, stage, chargedMs], [200, "ended", 0]);
+    assert.equal(await world.engine.read((state) => state.calls.get("c_1")?.stage), "granted");
+  });
+
+  test("a quote goes by what its endpoint declared last, and says where that is not known", async () => {
+    const { world, ask } = await api();
+    await using _ = world;
+    await world.engine.submit({ type: "schedule", terms: terms("c_1", { declaredMs: seconds(20) }) });
+    const token = await world.token("alice", ["read"]);
+    const quote = async (endpoint: string): Promise<Response> =>
+      ask("POST", "/api/gpu/quote", token, JSON.stringify({ space: "alice/demo", endpoint }));
+    assert.equal(((await (await quote("/run")).json()) as QuoteView).heldMs, 20_000);
+    const unknown = await quote("/other");
+    assert.deepEqual(
+      [unknown.status, ((await unknown.json()) as Problem).next],
+      [404, "Name its length as declaredMs, or call it once."],
+    );
   });
 
   test("another's call, quota, logs and requests are refused", async () => {

@@ -195,6 +195,7 @@ export const audited: Readonly<Record<string, Audited>> = {
   "DELETE /api/spaces/:owner/:name/pools": { action: "space.pools", ...ofSpace, was: routeOfSpace },
   "PUT /api/accounts/:name/pools": { action: "account.pools", ...ofAccount, was: routeOfAccount },
   "DELETE /api/accounts/:name/pools": { action: "account.pools", ...ofAccount, was: routeOfAccount },
+  "POST /api/calls/:id/cancel": { action: "call.cancel", target: ({ id }) => `call/${id}`, owner: platform },
   "POST /api/builds/:id/cancel": { action: "build.cancel", ...ofBuild },
   "POST /api/builds/:id/retry": { action: "build.retry", ...ofBuild },
   "PATCH /api/builds/:id": {

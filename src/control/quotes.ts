@@ -14,6 +14,9 @@ import type { Instant } from "../stdx/time.ts";
 import { ledgerRefusal, refusalSays } from "./call-messages.ts";
 import { waitingView } from "./waiting.ts";
 
+/** With the length that it would declare. */
+export type PricedRequest = QuoteRequest & { readonly declaredMs: number };
+
 /** Who would pay. */
 export interface Payer {
   readonly account: string;
@@ -43,7 +46,7 @@ export function quoteView(
   state: State,
   releases: ReadonlyMap<string, string>,
   payer: Payer,
-  request: QuoteRequest,
+  request: PricedRequest,
   now: Instant,
 ): Quoted | undefined {
   const node = shortestQueue(state, releases) ?? shortestQueue(state);
@@ -60,7 +63,7 @@ function termsOn(
   { name: node, pool }: NodeState,
   release: string,
   { account, tier, request = null, root }: Payer,
-  { space, declaredMs, size = "large", endpoint }: QuoteRequest,
+  { space, declaredMs, size = "large", endpoint }: PricedRequest,
 ): CallTerms {
   return {
     ...{ call: "", release, replica: "", task: "", request, billedBy: "token" },

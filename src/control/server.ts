@@ -8,7 +8,7 @@ import type { Catalog } from "../catalog/catalog.ts";
 import type { RequestCount, RequestFilter, RequestPage } from "../contract/requests.ts";
 import { nameRefusals } from "../catalog/names.ts";
 import { pageToken, parsePageToken } from "../catalog/page.ts";
-import type { BoardView, Page, QueueView, QuoteRequest, TierView } from "../contract/api.ts";
+import type { BoardView, Page, QueueView, TierView } from "../contract/api.ts";
 import type { SignedReceipt } from "../contract/receipts.ts";
 import type { PoolView, RouteView, RuleView } from "../contract/pools.ts";
 import type { EdgeWorkerView, StatusView, TlsStatus } from "../contract/status.ts";
@@ -46,6 +46,7 @@ import { Callers } from "./callers.ts";
 import { AccessTokens } from "./access-tokens.ts";
 import { Backups, type MakeBackup } from "./backups.ts";
 import type { Builds } from "./builds.ts";
+import { DeclaredFunctions, type Declared } from "./declared.ts";
 import type { Calls } from "./calls.ts";
 import { spaceOwner } from "../contract/space.ts";
 import type { Commits } from "./commits.ts";
@@ -83,7 +84,7 @@ import { unnamed, type StandingDesk } from "./standing.ts";
 import { waitingView } from "./waiting.ts";
 import { CallList } from "./call-list.ts";
 import { ReceiptLog } from "./receipt-log.ts";
-import { quoteView } from "./quotes.ts";
+import { quoteView, type PricedRequest } from "./quotes.ts";
 import type { AppsPayer, Payer, Quoted } from "./quotes.ts";
 import type { InsideCaller } from "../contract/egress.ts";
 import { poolView, slotView } from "./pool-views.ts";
@@ -194,6 +195,7 @@ export class Server {
   readonly #spans: Spans;
   readonly calls: CallList;
   readonly receipts: ReceiptLog;
+  readonly #declared = new DeclaredFunctions();
   readonly backups: Backups;
   readonly xet: XetService | undefined;
   readonly changes: Changes;
@@ -225,6 +227,7 @@ export class Server {
     this.handOvers = new HandOvers(parts);
     this.calls = new CallList(parts);
     this.receipts = new ReceiptLog({ ...parts, rows: catalog.receipts, keys: parts.receiptKeys });
+    parts.engine.subscribe((record) => this.#declared.onRecord(record));
     this.backups = new Backups(parts);
     this.xet = parts.xet;
     this.changes = parts.changes;
@@ -431,7 +434,18 @@ export class Server {
   }
 
   /** What a call of the payer's would meet now, where the Space's replicas are; undefined where no node is there. */
-  async quote(payer: Payer, request: QuoteRequest): Promise<Quoted | undefined> {
+  /** What the function declared when it was called last; undefined where it was not since the start. */
+  declaredBy(space: string, endpoint: string): Declared | undefined {
+    return this.#declared.of(space, endpoint);
+  }
+
+  /** As if its visitor had left: a waiting call leaves the queue, a running one is marked, and ended where its Space wants that. */
+  async cancelCall(id: string): Promise<void> {
+    await this.#parts.calls.left(id);
+    await this.calls.caughtUp();
+  }
+
+  async quote(payer: Payer, request: PricedRequest): Promise<Quoted | undefined> {
     const { engine, replicas } = this.#parts;
     const releases = new Map(replicas.livingOf(request.space).map(({ node, status }) => [node, status.release]));
     return engine.read((state, now) => quoteView(state, releases, payer, request, now));

@@ -32,6 +32,7 @@ const world: CliWorld = {
   clock: systemClock,
   signal: stop.signal,
   signInFile: signInFile(process.env),
+  browse: async (url) => (await import("./browse.ts")).browse(url, process.env),
   up: async (options) => {
     // Loaded here, so that every other command starts without the platform.
     const { up } = await import("./up.ts");

@@ -1,7 +1,10 @@
-/** `GET /api/calls` and `GET /api/calls/ID`: GPU calls of an account, newest first; one call with what it waits for. */
+/**
+ * `GET /api/calls` and `GET /api/calls/ID`: GPU calls of an account, newest first; one call with what it waits for.
+ * `POST /api/calls/ID/cancel`: as if its visitor had left, by who made it, who may write to its Space, or an operator.
+ */
 import { spaceOwner } from "../../contract/space.ts";
 import type { Route } from "../api.ts";
-import { askedAccount, knownCaller, refuse } from "../api.ts";
+import { askedAccount, knownCaller, refuse, signedIn } from "../api.ts";
 
 const pageSize = 50;
 
@@ -28,5 +31,16 @@ export const callsRoute: Route = (api, server) => {
       return refuse(c, c.get("caller") ? "identity/forbidden" : "identity/missing");
     }
     return c.json(view);
+  });
+  api.post("/api/calls/:id/cancel", async (c) => {
+    const caller = signedIn(c);
+    if (caller instanceof Response) return caller;
+    const id = c.req.param("id");
+    const view = await server.calls.get(id);
+    const mayWrite = view && caller.may("write", { owner: spaceOwner(view.space), space: view.space });
+    if (!view || !(view.account === caller.account || mayWrite))
+      return refuse(c, "control/not-found", { detail: `There is no call ${id} of yours.` });
+    if (view.stage !== "ended" && !server.effects.made) await server.cancelCall(id);
+    return c.json(await server.calls.get(id));
   });
 };

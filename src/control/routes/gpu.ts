@@ -16,7 +16,8 @@ type OfApp = Extract<AppsPayer, { ok: true }>;
 
 const quoteBody = z.strictObject({
   space: z.string().max(200),
-  declaredMs: z.int().min(1),
+  /** Without it what the endpoint declared when it was called last. */
+  declaredMs: z.int().min(1).optional(),
   size: z.enum(["large", "xlarge"]).optional(),
   endpoint: z.string().max(200).optional(),
 });
@@ -30,7 +31,13 @@ export const gpuRoute: Route = (api, server) => {
     if (request instanceof Response) return request;
     if (!isKnownTo(c, server, request.space, payer))
       return refuse(c, "control/not-found", { detail: `There is no Space ${request.space}; write OWNER/NAME.` });
-    const quoted = await server.quote(payer, request);
+    const declared = declaredIn(request, server);
+    if (declared === undefined)
+      return refuse(c, "control/not-found", {
+        detail: `It is not known what ${request.endpoint ?? "a function that is not named"} of ${request.space} declares: it was not called since the platform started.`,
+        next: "Name its length as declaredMs, or call it once.",
+      });
+    const quoted = await server.quote(payer, { ...request, ...declared });
     if (!quoted) return refuse(c, "control/not-found", { detail: "No node is there." });
     return c.json(quoted.view, 200, rateLimitFields(callLimits(quoted.limits, server.clock.wall())));
   });
@@ -48,6 +55,14 @@ export const gpuRoute: Route = (api, server) => {
     return caller instanceof Response ? caller : c.json(boardFor(await server.board(), caller));
   });
 };
+
+function declaredIn(
+  { declaredMs, size, space, endpoint }: z.infer<typeof quoteBody>,
+  server: Server,
+): { readonly declaredMs: number; readonly size?: "large" | "xlarge" } | undefined {
+  if (declaredMs !== undefined) return { declaredMs, ...(size !== undefined && { size }) };
+  return endpoint === undefined ? undefined : server.declaredBy(space, endpoint);
+}
 
 /** To an app the Space that it runs as is known. */
 function isKnownTo(c: ApiContext, server: Server, space: string, by: Payer | OfApp): boolean {
