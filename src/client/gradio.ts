@@ -204,8 +204,17 @@ export function readEvent(text: string, event: string): GradioEvent | undefined 
   const output = (told["output"] ?? {}) as { readonly data?: readonly unknown[]; readonly error?: unknown };
   switch (told["msg"]) {
     case "estimation": {
-      const { rank, queue_size: of, rank_eta: eta } = told as { rank?: number; queue_size?: number; rank_eta?: number };
-      return { type: "place", rank: (rank ?? 0) + 1, of: of ?? 0, etaMs: eta == null ? null : Math.round(eta * 1000) };
+      const {
+        rank,
+        queue_size: of,
+        rank_eta: eta,
+      } = told as { rank?: number; queue_size?: number; rank_eta?: number | null };
+      return {
+        type: "place",
+        rank: (rank ?? 0) + 1,
+        of: of ?? 0,
+        etaMs: typeof eta !== "number" ? null : Math.round(eta * 1000),
+      };
     }
     case "process_starts":
       return { type: "started" };

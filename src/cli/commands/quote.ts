@@ -1,7 +1,9 @@
-/** `waybill quote OWNER/NAME --declare 60s`: what a call of yours would cost, and whether it would be let in now. */
+/** `waybill quote OWNER/NAME --declare 60s`, or `--endpoint /run`: what a call of yours would cost, and whether it would be let in now. */
 import type { Command } from "commander";
 import { parseLength, parseSpace } from "../arguments.ts";
 import { contextOf } from "../context.ts";
+import { exit } from "../exit.ts";
+import { CliFailure } from "../failures.ts";
 import type { Runner } from "../program.ts";
 
 export function declare(program: Command, run: Runner): void {
@@ -9,9 +11,12 @@ export function declare(program: Command, run: Runner): void {
     .command("quote")
     .description("what a GPU call would cost and meet now; nothing is held")
     .argument("<owner/name>", "the Space", parseSpace)
-    .requiredOption("--declare <length>", "the duration that the function declares, such as 60s", parseLength)
+    .option("--declare <length>", "the duration that the function declares, such as 60s", parseLength)
     .option("--whole-card", "for size xlarge")
-    .option("--endpoint <path>", "the function's endpoint, such as /run")
+    .option(
+      "--endpoint <path>",
+      "the function's endpoint, such as /run; then what it declared last is known without --declare",
+    )
     .action(
       run(async (world, command) => {
         const context = contextOf(world, command);
@@ -21,11 +26,17 @@ export function declare(program: Command, run: Runner): void {
           wholeCard,
           endpoint,
         } = command.opts<{
-          declare: number;
+          declare?: number;
           wholeCard?: true;
           endpoint?: string;
         }>();
-        const size = wholeCard ? "xlarge" : "large";
+        if (declaredMs === undefined && endpoint === undefined)
+          throw new CliFailure(exit.usage, {
+            code: "usage",
+            says: "neither the length of the call nor its function was named.",
+            next: "Add --declare 60s, or --endpoint /run.",
+          });
+        const size = wholeCard ? "xlarge" : declaredMs === undefined ? undefined : "large";
         const request = { space: command.args[0] as string, declaredMs, size, endpoint } as const;
         const answer = await client.quote(request, { signal: world.signal });
         context.answer(answer, `Pool ${answer.pool}: ${drawQuote(answer)}`);
