@@ -60,7 +60,7 @@ export async function callFunction(world: CliWorld, command: Command): Promise<v
   } finally {
     watch.stop();
   }
-  const call = await watch.ended();
+  const call = await watch.ended(price !== undefined);
   await noteReceipt(context, client, call);
   if (outputs === undefined) throw failed(call, failure ?? "The app gave no answer.", space);
   const saved: string[] = [];
@@ -151,7 +151,8 @@ async function priceOf(
   try {
     return await client.quote({ space, endpoint }, { signal });
   } catch (error) {
-    if (error instanceof ApiError && error.problem.status === 404) return undefined;
+    // Not known, or not told to a token that may not read.
+    if (error instanceof ApiError && [403, 404].includes(error.problem.status)) return undefined;
     throw error;
   }
 }
@@ -204,13 +205,13 @@ class Watch {
     if (this.over) throw this.over;
   }
 
-  /** The call with its receipt; undefined where there was none, or none is told in time. */
-  async ended(): Promise<CallView | undefined> {
+  /** The call with its receipt; undefined where there was none, or none is told in time. `borrows`: its function is known to borrow a GPU. */
+  async ended(borrows: boolean): Promise<CallView | undefined> {
     await this.#done;
     const { signal } = this.#context.world;
     for (let waited = 0; waited < receiptWithinMs; waited += lookEveryMs) {
       this.#call = await this.#look(signal).catch(() => undefined); // As above.
-      if (this.#call === undefined || this.#call.stage === "ended") break;
+      if (this.#call === undefined ? !borrows : this.#call.stage === "ended") break;
       await delay(lookEveryMs, undefined, { signal });
     }
     return this.#call;

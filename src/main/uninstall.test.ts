@@ -13,8 +13,9 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 describe("uninstall", () => {
   test("removes nothing of a folder that is no data folder", async () => {
     writeFileSync(join(folder, "thesis.txt"), "years of work");
+    for (const name of ["git", "node"]) mkdirSync(join(folder, name));
     await assert.rejects(uninstall({ data: folder, keepData: false, apply: true }, []), /no data folder of Waybill's/);
-    assert.deepEqual(readdirSync(folder), ["thesis.txt"]);
+    assert.deepEqual(readdirSync(folder).toSorted(), ["git", "node", "thesis.txt"]);
   });
 
   test("leaves what is somebody's in a data folder, and names it", async () => {

@@ -17,8 +17,8 @@ const dataNames: readonly RegExp[] = [
   /^(edge|console|inside)\.sock$/,
   /^(blobs|builds|git|node|repositories|spool|tls|visits)$/,
 ];
-/** Tells a data folder from any other. */
-const marks: readonly string[] = ["journal.lock", "journal.db", "node"];
+/** Tells a data folder from any other: a home may well have folders called `git` and `node`. */
+const marks: readonly string[] = ["journal.lock", "journal.db", join("node", "agent.lock")];
 
 export interface Removing {
   readonly data: string;
@@ -51,7 +51,7 @@ export async function uninstall({ data, keepData, apply }: Removing, own: readon
 
 function requireStopped(data: string): void {
   const names = readdirSync(data);
-  if (names.length > 0 && !marks.some((mark) => names.includes(mark)))
+  if (names.length > 0 && !marks.some((mark) => existsSync(join(data, mark))))
     throw new CliFailure(exit.usage, {
       code: "data-folder",
       says: `${data} is no data folder of Waybill's, and nothing was removed.`,
