@@ -31,13 +31,13 @@ const kept: readonly Kept[] = readFileSync(
   .split("\n")
   .map((line) => JSON.parse(line) as Kept);
 
-const othersMax = 40;
+const othersMax = 20;
 /** An entry, and batches of some. */
 const holes = [0, 0, 1, 2, 4, 8] as const;
 /** More than the largest of them. */
 const sentLater = 20;
 /** Of each run of the property; `npm run properties -- --times N` takes it from N starts. */
-const lossesDrawn = 4_000;
+const lossesDrawn = 2_000;
 
 describe("a recorded waybill", () => {
   test("is explained as what was caused, with nothing lost", () => {
