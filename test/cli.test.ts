@@ -65,6 +65,7 @@ async function waybill(
       removed: [data ?? folder],
       left: apply ? [{ path: "/srv/mine", why: "it is not Waybill's" }] : [],
     }),
+    doctor: async () => [],
     stopAll: async (data) => ({ stopped: [`p_${data}`], running: data === "stuck" ? ["p_2"] : [] }),
   });
   return { code, out, err };

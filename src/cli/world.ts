@@ -1,5 +1,6 @@
 /** What the command line is given: streams, environment, clock, and the platform itself for `up`. */
 import type { Totals } from "../core/totals.ts";
+import type { Row } from "../doctor/checks.ts";
 import type { Clock } from "../stdx/time.ts";
 
 export interface Output {
@@ -152,6 +153,11 @@ export interface Uninstalled {
   readonly left: readonly { readonly path: string; readonly why: string }[];
 }
 
+export interface DoctorOptions extends Pick<UpOptions, "data" | "port" | "network" | "sandbox" | "journal"> {
+  /** That is asked; null: none is named, and none was signed in to. */
+  readonly server: { readonly url: string; readonly token: string | null } | null;
+}
+
 export interface CliWorld {
   readonly version: string;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -187,6 +193,8 @@ export interface CliWorld {
   stopAll(
     data: string | undefined,
   ): Promise<{ readonly stopped: readonly string[]; readonly running: readonly string[] }>;
+  /** Looks at this machine and at what a data folder has. */
+  doctor(options: DoctorOptions): Promise<readonly Row[]>;
   /** Takes away what this machine has of a stopped platform: its apps, its data folder, and this user's own files. */
   uninstall(options: UninstallOptions): Promise<Uninstalled>;
 }

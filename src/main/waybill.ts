@@ -67,6 +67,10 @@ const world: CliWorld = {
     const { stopAll } = await import("./stop-all.ts");
     return stopAll(dataFolder(process.env, data));
   },
+  doctor: async (options) => {
+    const { doctor } = await import("./doctor.ts");
+    return doctor(options, { env: process.env, version });
+  },
   uninstall: async ({ data, keepData, apply }) => {
     const { uninstall } = await import("./uninstall.ts");
     return uninstall({ data: dataFolder(process.env, data), keepData, apply }, ownFolders(process.env));

@@ -19,7 +19,14 @@ export function cliWorld(over: Partial<CliWorld> = {}): { readonly world: CliWor
     clock: { wall: () => 0 as never, monotonic: () => 0 },
     signal: new AbortController().signal,
     ...{ up: elsewhere, agent: elsewhere, dataFolder: elsewhere, restore: elsewhere, compact: elsewhere },
-    ...{ move: elsewhere, stopAll: elsewhere, edge: elsewhere, authority: elsewhere, uninstall: elsewhere },
+    ...{
+      move: elsewhere,
+      stopAll: elsewhere,
+      edge: elsewhere,
+      authority: elsewhere,
+      uninstall: elsewhere,
+      doctor: elsewhere,
+    },
     ...over,
   };
   return { world, said };
