@@ -66,6 +66,7 @@ async function waybill(
       left: apply ? [{ path: "/srv/mine", why: "it is not Waybill's" }] : [],
     }),
     doctor: async () => [],
+    doctorBundle: async ({ file }) => ({ file, bytes: 1, files: [] }),
     stopAll: async (data) => ({ stopped: [`p_${data}`], running: data === "stuck" ? ["p_2"] : [] }),
   });
   return { code, out, err };

@@ -1,6 +1,6 @@
 /** `waybill doctor` on real machines: things are broken for it, and it says which, with what to do. */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import {
   chmodSync,
   copyFileSync,
@@ -9,6 +9,7 @@ import {
   readFileSync,
   readdirSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:http";
@@ -239,6 +240,77 @@ describe("a platform", () => {
     assert.equal(of("address").level, "skip");
   });
 
+  test("gives a bundle for whoever helps, with its last failures and logs, and no secret in any form", async () => {
+    const planted = {
+      space: "S3cret-of-a-Space-9f8e7d6c",
+      url: "Passw0rd-in-a-URL-4711",
+      database: "Passw0rd-of-a-database",
+      variable: "Token-of-the-operators-own",
+      cookie: "Value-of-a-c00kie-1234",
+      key: "MC4CAQAwBQYDK2VwBCIEIPlanted",
+    };
+    const space = "alice/talks";
+    await alice.client.createSpace(space, { private: false });
+    await alice.client.setSecret(space, { key: "APP_SECRET", value: planted.space });
+    const { url } = await up.deploy(alice, "talks", { "server.js": talkingApp(planted) });
+    const headers = { cookie: `session=${planted.cookie}` };
+    const visitorToken = await (await fetch(url, { headers })).text();
+    assert.match(visitorToken, /^eyJ/);
+    assert.equal((await fetch(url, { headers: { authorization: `Bearer ${alice.token}x` } })).status, 401);
+    await until("the app has said all of it", async () =>
+      (await up.logTexts(space)).some((text) => text.includes("said all")),
+    );
+    const seal = readFileSync(join(up.data, "secrets.key"), "utf8").trim().split(" ").at(-1) ?? "";
+    const secrets = [...Object.values(planted), visitorToken, alice.token, up.operatorToken, seal];
+    const env = {
+      WAYBILL_URL: up.url.replace("//", `//operator:${planted.url}@`),
+      WAYBILL_TOKEN: alice.token,
+      WAYBILL_JOURNAL: `postgres://waybill:${planted.database}@127.0.0.1:1/waybill`,
+      DEPLOY_TOKEN: planted.variable,
+    };
+    const of = async (name: string): Promise<ReadonlyMap<string, string>> => {
+      const file = join(folder, `${name}.tar.gz`);
+      const { code, bundle } = await doctor(
+        ["--data", up.data, "--port", "0", "--sandbox", "none", "--bundle", file],
+        env,
+      );
+      assert.deepEqual(
+        [code, bundle?.file, statSync(file).mode & 0o777],
+        [1, file, 0o600],
+        "the server's address is wrong",
+      );
+      const files = filesOf(file);
+      assert.deepEqual([...files.keys()], bundle?.files);
+      const bytes = [...files].map(([path, text]) => `${path}\n${text}`).join("\n");
+      for (const secret of secrets)
+        for (const form of formsOf(secret)) assert.ok(!bytes.includes(form), `${name} has ${form}:\n${bytes}`);
+      assert.ok(!bytes.includes("PRIVATE KEY"), "no key's lines");
+      return files;
+    };
+    const running = await of("running");
+    const logs = [...running]
+      .filter(([path]) => path.startsWith("logs/replica-"))
+      .map(([, text]) => text)
+      .join("");
+    assert.match(logs, /hello from the app/);
+    const failures = JSON.parse(running.get("failures.json") ?? "") as { hop: string; facts: { code?: string } }[];
+    assert.ok(
+      failures.some(({ facts }) => facts.code === "identity/bad-token"),
+      JSON.stringify(failures),
+    );
+    assert.match(running.get("configuration.json") ?? "", /"WAYBILL_JOURNAL": "\(set\)"/);
+    assert.match(running.get("doctor.json") ?? "", /"check": "disk"/);
+    const again = await run(["--data", up.data, "--sandbox", "none", "--bundle", join(folder, "running.tar.gz")], env);
+    assert.deepEqual(
+      [again.code, /could not be written/.test(again.text)],
+      [2, true],
+      "what is there is not written over",
+    );
+    await up.stop();
+    await of("stopped");
+    await up.up();
+  });
+
   test("that is stopped and was damaged is told by file: its mark, its key's rights, its key, its kept keys", async () => {
     await up.stop();
     await until("it has ended", () => up.hasEnded);
@@ -266,3 +338,33 @@ describe("a platform", () => {
     assert.equal((await asked()).of("journal").level, "ok", "what was looked at was not changed");
   });
 });
+
+/** Prints what it should not, in every form. */
+function talkingApp({ url, key }: { readonly url: string; readonly key: string }): string {
+  return `
+import { createServer } from "node:http";
+const bytes = Buffer.from(process.env.APP_SECRET ?? "");
+console.log("hello from the app", bytes.toString(), bytes.toString("base64"), bytes.toString("base64url"));
+console.log("hex", bytes.toString("hex"), bytes.toString("hex").toUpperCase());
+console.log("https://someone:${url}@db.example/ and -----BEGIN PRIVATE KEY-----\\n${key}\\n-----END PRIVATE KEY-----");
+createServer((request, response) => {
+  const { cookie, authorization, "x-ip-token": token } = request.headers;
+  console.log(JSON.stringify({ token, cookie, authorization }));
+  console.log("said all");
+  response.end(token);
+}).listen(process.env.PORT);
+`;
+}
+
+/** How a secret may stand in a text. */
+function formsOf(secret: string): readonly string[] {
+  const bytes = Buffer.from(secret);
+  const encoded = (["base64", "base64url", "hex"] as const).map((form) => bytes.toString(form).replace(/=+$/, ""));
+  return [secret, ...encoded, bytes.toString("hex").toUpperCase(), encodeURIComponent(secret)];
+}
+
+/** By the machine's own tar. */
+function filesOf(archive: string): ReadonlyMap<string, string> {
+  const names = execFileSync("tar", ["-tzf", archive], { encoding: "utf8" }).trim().split("\n");
+  return new Map(names.map((name) => [name, execFileSync("tar", ["-xzOf", archive, name], { encoding: "utf8" })]));
+}

@@ -53,6 +53,7 @@ async function journalCommand(...args: string[]): Promise<{ readonly code: numbe
     compact: (options) => compact(options, { wall: () => now, monotonic: () => 0 }),
     move: () => assert.fail("what is moved is tried with a real database"),
     authority: () => assert.fail("the journal's commands make no authority"),
+    doctorBundle: () => assert.fail("the journal's commands look at no machine"),
     doctor: () => assert.fail("the journal's commands look at no machine"),
     stopAll: () => assert.fail("the journal's commands stop nothing"),
     uninstall: () => assert.fail("the journal's commands remove nothing"),

@@ -158,6 +158,23 @@ export interface DoctorOptions extends Pick<UpOptions, "data" | "port" | "networ
   readonly server: { readonly url: string; readonly token: string | null } | null;
 }
 
+/** An archive for whoever helps. */
+export interface Bundled {
+  readonly file: string;
+  readonly bytes: number;
+  /** What is in it, by name. */
+  readonly files: readonly string[];
+}
+
+export interface Bundle {
+  readonly options: DoctorOptions;
+  readonly rows: readonly Row[];
+  /** It is made, and may not be there. */
+  readonly file: string;
+  /** That is saved here: it may stand nowhere in it. */
+  readonly signInToken: string | null;
+}
+
 export interface CliWorld {
   readonly version: string;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -195,6 +212,8 @@ export interface CliWorld {
   ): Promise<{ readonly stopped: readonly string[]; readonly running: readonly string[] }>;
   /** Looks at this machine and at what a data folder has. */
   doctor(options: DoctorOptions): Promise<readonly Row[]>;
+  /** Writes what was found, with the last failures and logs, and without secrets. */
+  doctorBundle(bundle: Bundle): Promise<Bundled>;
   /** Takes away what this machine has of a stopped platform: its apps, its data folder, and this user's own files. */
   uninstall(options: UninstallOptions): Promise<Uninstalled>;
 }

@@ -30,7 +30,7 @@ export async function journalFacts({ data, journal }: PlatformConfig): Promise<M
 }
 
 /** A platform works on the folder. */
-function isInUse(data: string): boolean {
+export function isInUse(data: string): boolean {
   if (!existsSync(join(data, "journal.lock"))) return false;
   try {
     lockFolder(data).close();

@@ -2,6 +2,7 @@
 import type { DoctorOptions } from "../cli/world.ts";
 import { examine } from "../doctor/checks.ts";
 import type { Row } from "../doctor/checks.ts";
+import type { ConfigResult } from "./config.ts";
 import { dataFolder, readConfig } from "./config.ts";
 import { machineOf } from "./doctor-machine.ts";
 
@@ -12,11 +13,18 @@ export interface DoctorWorld {
 
 /** With the settings that `waybill up` would read; what is wrong with these is a row too. */
 export function doctor(options: DoctorOptions, { env, version }: DoctorWorld): Promise<readonly Row[]> {
-  const { data, port, network, sandbox, journal, server } = options;
-  const config = readConfig(env, {
+  const { data, server } = options;
+  const config = configOf(options, env);
+  const path = (env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin").split(":");
+  return examine(machineOf({ data: dataFolder(env, data), config, version, server, path }));
+}
+
+export function configOf(
+  { data, port, network, sandbox, journal }: DoctorOptions,
+  env: DoctorWorld["env"],
+): ConfigResult {
+  return readConfig(env, {
     ...{ role: "all", data, port, network, sandbox, journal },
     ...{ simulateGpus: undefined, standBy: false, service: false, json: true },
   });
-  const path = (env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin").split(":");
-  return examine(machineOf({ data: dataFolder(env, data), config, version, server, path }));
 }

@@ -71,6 +71,10 @@ const world: CliWorld = {
     const { doctor } = await import("./doctor.ts");
     return doctor(options, { env: process.env, version });
   },
+  doctorBundle: async (wanted) => {
+    const { bundle } = await import("./doctor-bundle.ts");
+    return bundle(wanted, { env: process.env, version });
+  },
   uninstall: async ({ data, keepData, apply }) => {
     const { uninstall } = await import("./uninstall.ts");
     return uninstall({ data: dataFolder(process.env, data), keepData, apply }, ownFolders(process.env));
