@@ -25,7 +25,8 @@ export function cliWorld(over: Partial<CliWorld> = {}): { readonly world: CliWor
       edge: elsewhere,
       authority: elsewhere,
       uninstall: elsewhere,
-      doctor: elsewhere, doctorBundle: elsewhere,
+      doctor: elsewhere,
+      doctorBundle: elsewhere,
     },
     ...over,
   };
