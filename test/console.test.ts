@@ -75,7 +75,7 @@ describe("the console", chromiumNeeds, () => {
     ["/w/c_never", "Nothing is here"],
     [`/spaces/${app.space}`, "Limits of a build"],
     [`/spaces/${app.space}/builds`, app.deployed.build?.id ?? ""],
-    [`/spaces/${app.space}/logs`, /lines so far/],
+    [`/spaces/${app.space}/logs`, /lines? so far/],
     [`/spaces/${app.space}/requests`, "Nobody has asked for this app yet"],
     [`/spaces/${app.space}/calls`, "No GPU call of yours yet"],
     [`/spaces/${app.space}/files`, "README.md"],
