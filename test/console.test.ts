@@ -7,6 +7,7 @@ import axe from "axe-core";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { needs } from "./support/needs.ts";
 import { openChromium, signIn } from "./support/browser.ts";
+import { ReceiptWorld } from "./support/receipts.ts";
 import { Platform, until, type Account, type App } from "./support/platform.ts";
 
 const chromiumNeeds = await needs("chromium");
@@ -83,7 +84,8 @@ describe("the console", chromiumNeeds, () => {
     ["/gpu", "Nobody waits."],
     ["/me", /used \+ .* held \+ .* left/],
     ["/o/acme", "alice"],
-    ["/status", "waybill status"],
+    ["/status", "the way to the app"],
+    ["/verify", "it works without a network"],
   ];
 
   for (const theme of themes)
@@ -211,6 +213,142 @@ describe("the console", chromiumNeeds, () => {
     await page.getByLabel("Search in this log").fill("queued");
     await page.keyboard.press("Enter");
     await page.getByText(/lines? found/).waitFor();
+  });
+
+  test("tells everybody how the platform stands, each rate with what it is of; and what is out of use, with its names for who is signed in", async () => {
+    await using context = await visitor(null);
+    const page = await context.newPage();
+    await page.goto(`${up.url}/status`);
+    await page.locator("main").getByText("the way to the app").waitFor();
+    assert.ok(!(await page.locator("main").innerText()).includes("Up to when the record is complete"));
+    const { nodes } = await up.admin.nodes();
+    const node = nodes[0]?.name ?? "";
+    await up.admin.drain({ node }, { reason: "a driver" });
+    await page.getByRole("heading", { name: "What is wrong now" }).waitFor();
+    await page.locator("main").getByText("planned", { exact: true }).first().waitFor();
+    assert.ok(!(await page.locator("main").innerText()).includes("a driver"), "a reason may hold names");
+    assert.deepEqual(await violations(page), []);
+    await page.close();
+    await using known = await visitor("alice");
+    const theirs = await known.newPage();
+    await theirs.goto(`${up.url}/status`);
+    await theirs.locator("main").getByText("a driver").first().waitFor();
+    await up.admin.undrain({ node });
+  });
+
+  test("lets operators see to nodes, tiers and incidents, and tells everybody else which role that needs", async () => {
+    await using others = await visitor("alice");
+    const theirs = await others.newPage();
+    await theirs.goto(`${up.url}/admin/accounts`);
+    await theirs.getByText("accounts with the role operator").waitFor();
+    assert.deepEqual(await violations(theirs), []);
+
+    await up.admin.setPassword("admin", { password });
+    await using context = await visitor("admin", { colorScheme: "dark" });
+    const page = await context.newPage();
+    const main = page.locator("main");
+    await page.goto(`${up.url}/admin`);
+    const { name = "" } = (await up.admin.nodes()).nodes[0] ?? {};
+    await page.getByText(`Take node ${name} out of use`).first().click();
+    const form = page.locator("details", { hasText: `Take node ${name} out of use` });
+    await form.getByLabel("Reason").fill("a new driver");
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: `Give node ${name} back` }).waitFor();
+    await page.goto(`${up.url}/admin/incidents`);
+    await page
+      .getByText(/Say something beside/)
+      .first()
+      .click();
+    await page.getByRole("textbox", { name: "Everybody can read it" }).first().fill("It takes an hour.");
+    await page.getByRole("button", { name: "Put it beside" }).first().click();
+    await main.locator("blockquote").getByText("It takes an hour.").waitFor();
+    await page.goto(`${up.url}/admin`);
+    await page.getByRole("button", { name: `Give node ${name} back` }).click();
+    await page.getByText(`Take node ${name} out of use`).first().waitFor();
+
+    await page.goto(`${up.url}/admin/policies`);
+    const free = page.getByRole("region", { name: "free" });
+    await free.getByText("Change free").click();
+    await free.getByLabel("GPU time of a window").fill("");
+    await free.getByRole("button", { name: "Save" }).click();
+    await free.getByText("no limit", { exact: true }).first().waitFor();
+    await until("the tier has no limit", async () => {
+      const { tiers } = await up.admin.tiers();
+      return tiers.find((tier) => tier.name === "free")?.windowLimitMs === null;
+    });
+
+    await page.goto(`${up.url}/admin/audit`);
+    await page.getByLabel("Action").fill("tier.set");
+    await page.keyboard.press("Enter");
+    await page.waitForURL(/action=tier\.set/);
+    await main.getByText("tier/free").waitFor();
+    assert.equal(await main.getByText("node.drain").count(), 0);
+    await page.setViewportSize({ width: 320, height: 800 });
+    for (const [part, shows] of Object.entries({
+      ...{
+        nodes: "out of use",
+        pools: "Rules of who",
+        policies: "Change free",
+        "accounts?account=alice": "Give alice more",
+      },
+      ...{ incidents: "Say something beside", audit: "tier/free" },
+    })) {
+      await page.goto(`${up.url}/admin/${part}`);
+      await main.getByText(shows).first().waitFor();
+      assert.deepEqual(await violations(page), [], part);
+      const over = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
+      assert.ok(over <= 0, `${part} is ${over} px too wide`);
+    }
+    assert.deepEqual(wrong, []);
+  });
+
+  test("checks a receipt without a network: what was charged to whom, its place in the log, and which check a changed byte fails", async () => {
+    const world = await ReceiptWorld.open();
+    const [, , call = ""] = await world.calls(3, 0, 412);
+    const signed = await world.receipt(call);
+    await using context = await visitor(null);
+    const page = await context.newPage();
+    await page.goto(`${up.url}/verify`);
+    await page.getByText("it works without a network").waitFor();
+    const asked: string[] = [];
+    page.on("request", (request) => asked.push(request.url()));
+    await context.setOffline(true);
+    const found = page.getByRole("region", { name: "What was found" });
+    const choose = async (document: unknown): Promise<void> => {
+      const buffer = Buffer.from(JSON.stringify(document));
+      await page.getByLabel("Choose a receipt").setInputFiles({ name: "r.json", mimeType: "application/json", buffer });
+    };
+    await choose(signed);
+    await found.getByRole("heading", { name: "Unchanged since it was signed" }).waitFor();
+    for (const says of [
+      "It is leaf 3 of 3 of that log.",
+      "alice, known by token",
+      "0.4 s of 10 s held; 9.6 s given back",
+    ])
+      await found.getByText(says).waitFor();
+    await choose({ ...signed, receipt: { ...signed.receipt, chargedMs: 413, releasedMs: 9_587 } });
+    await found.getByRole("heading", { name: "Not genuine" }).waitFor();
+    const failed = await found.getByRole("listitem").filter({ hasText: "not so:" }).allInnerTexts();
+    assert.match(failed.join(), /Content/);
+    assert.doesNotMatch(failed.join(), /Amounts|Signature/);
+    assert.deepEqual(await violations(page), []);
+    await page.getByText("What it is compared with").click();
+    const own = Buffer.from(JSON.stringify(world.keys.current.publicKey));
+    await page
+      .getByLabel("The platform's own keys")
+      .setInputFiles({ name: "k.json", mimeType: "application/json", buffer: own });
+    await page.getByText("1 key was read.").waitFor();
+    await page.getByLabel("Or paste its text").fill(JSON.stringify(signed));
+    await page.getByRole("button", { name: "Verify" }).click();
+    await found.getByRole("heading", { name: "✓ Genuine" }).waitFor();
+    await page.getByLabel("Or paste its text").fill("{");
+    await page.getByRole("button", { name: "Verify" }).click();
+    await page.getByText("It is not JSON").waitFor();
+    // What the shell keeps asking by itself is not of the receipt.
+    assert.deepEqual(
+      asked.filter((url) => !/\/api\/(events|whoami-v2)\b/.test(url)),
+      [],
+    );
   });
 
   test("speaks German to who reads it, and English to who asks for that", async () => {

@@ -71,7 +71,7 @@ function indexOf(names: readonly string[]): string {
 /** Of all that a build depends on. */
 function sourcesHash(): string {
   const sum = createHash("sha256");
-  const files = globSync("src/{console,contract,evidence,stdx}/**/*.{ts,tsx,css}", { cwd: root }).toSorted();
+  const files = globSync("src/{console,contract,evidence,receipts,stdx}/**/*.{ts,tsx,css}", { cwd: root }).toSorted();
   for (const file of [...files, "tools/console.ts", "package-lock.json"]) {
     if (file.endsWith(".test.ts")) continue;
     sum

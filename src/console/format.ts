@@ -4,8 +4,10 @@ export class Format {
   readonly #clock: Intl.DateTimeFormat;
   readonly #exact: Intl.DateTimeFormat;
   readonly #day: Intl.DateTimeFormat;
+  readonly #date: Intl.DateTimeFormat;
   readonly #number: Intl.NumberFormat;
   readonly #tenths: Intl.NumberFormat;
+  readonly #percent: Intl.NumberFormat;
 
   /** `zone`: the reader's own where it is not said. */
   constructor(locale: string, zone?: string) {
@@ -22,6 +24,9 @@ export class Format {
       hour: "2-digit",
       minute: "2-digit",
     });
+    const zoned = zone === undefined ? {} : { timeZone: zone };
+    this.#date = new Intl.DateTimeFormat(locale, { ...zoned, dateStyle: "medium" });
+    this.#percent = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 });
     this.#number = new Intl.NumberFormat(locale);
     this.#tenths = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
   }
@@ -39,6 +44,16 @@ export class Format {
 
   number(value: number): string {
     return this.#number.format(value);
+  }
+
+  /** The day, with its year. */
+  day(at: string): string {
+    return this.#date.format(new Date(at));
+  }
+
+  /** A part of one; what is not nothing does not read as nothing. */
+  percent(share: number): string {
+    return share > 0 && share < 0.001 ? `< ${this.#percent.format(0.001)}` : this.#percent.format(share);
   }
 
   /** Milliseconds as seconds. */

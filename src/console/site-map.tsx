@@ -1,14 +1,16 @@
 /** Which page stands at which address; `src/control/routes/console.ts` serves all of these. */
 import type { ReactNode } from "react";
 import { Link, Route, Switch } from "wouter";
+import { AdminPage } from "./admin/admin-page.tsx";
 import { Home } from "./home.tsx";
-import { Later } from "./later.tsx";
 import { GpuPage } from "./gpu-page.tsx";
 import { MePage } from "./me-page.tsx";
 import { OrganisationPage } from "./organisation-page.tsx";
 import { isTab } from "./space/tabs.ts";
 import { SpacePage } from "./space/space-page.tsx";
+import { StatusPage } from "./status/status-page.tsx";
 import { PageTitle } from "./title.tsx";
+import { VerifyPage } from "./verify/verify-page.tsx";
 import { useSpoken } from "./words/words.tsx";
 import { WorkPage } from "./work/work-page.tsx";
 import ui from "./ui.module.css";
@@ -32,14 +34,12 @@ export function SiteMap(): ReactNode {
         <MePage />
       </Route>
       <Route path="/o/:name">{({ name }) => <OrganisationPage key={name} name={name} />}</Route>
-      <Route path="/admin/:part?">
-        <Later page="admin" />
-      </Route>
+      <Route path="/admin/:part?">{({ part }) => <AdminPage part={part} />}</Route>
       <Route path="/status">
-        <Later page="status" />
+        <StatusPage />
       </Route>
       <Route path="/verify">
-        <Later page="verify" />
+        <VerifyPage />
       </Route>
       <Route>
         <Nothing />

@@ -1,7 +1,13 @@
 /** What the console says, in German. */
+import { adminDe } from "./de-admin.ts";
+import { statusDe } from "./de-status.ts";
+import { verifyDe } from "./de-verify.ts";
 import type { Words } from "./en.ts";
 
 export const de: Words = {
+  ofAdmin: adminDe,
+  ofStatus: statusDe,
+  ofVerify: verifyDe,
   language: "Deutsch",
   skip: "Zum Inhalt",
   spaces: "Spaces",
@@ -101,7 +107,7 @@ export const de: Words = {
     slot: "Platz",
     token: "Zugangsschlüssel",
     session: "Sitzung",
-    incident: "Vorfall",
+    incident: "Störung",
   },
   outcomes: { ok: "gelungen", refused: "abgelehnt", failed: "gescheitert", open: "noch offen", unknown: "unbekannt" },
   owners: { platform: "Plattform", app: "App", visitor: "Besucher", outside: "außerhalb", unknown: "unbekannt" },
@@ -287,8 +293,4 @@ export const de: Words = {
   members: "Mitglieder",
   memberSince: (time, by) => `seit ${time}, hinzugefügt von ${by}`,
   changeMembers: "Mitglieder kommen und gehen durch",
-  laterTitle: "Noch nicht in der Konsole",
-  laterAdmin: "Knoten, Pools, Regeln, Konten, Störungen und das Änderungsprotokoll zeigt die Befehlszeile:",
-  laterStatus: "Den Zustand jeder Grenze zeigt die Befehlszeile:",
-  laterVerify: "Einen Beleg prüft die Befehlszeile, ohne Netz:",
 };

@@ -1,6 +1,13 @@
 /** What the console says, in English: the one list of its messages. A language that lacks one of them does not compile. */
 
+import { adminEn } from "./en-admin.ts";
+import { statusEn } from "./en-status.ts";
+import { verifyEn } from "./en-verify.ts";
+
 export const en = {
+  ofAdmin: adminEn,
+  ofStatus: statusEn,
+  ofVerify: verifyEn,
   language: "English",
   // Everywhere.
   skip: "To the content",
@@ -294,11 +301,6 @@ export const en = {
   members: "Members",
   memberSince: (time: string, by: string) => `since ${time}, added by ${by}`,
   changeMembers: "Members are added and removed by",
-  // What comes later.
-  laterTitle: "Not in the console yet",
-  laterAdmin: "Nodes, pools, policies, accounts, incidents and the audit log are shown by the command line:",
-  laterStatus: "The state of each boundary is shown by the command line:",
-  laterVerify: "A receipt is checked offline by the command line:",
 };
 
 /** Every message, whatever the language. */

@@ -1,0 +1,124 @@
+/** Accounts, and of the one that the address names what it may use and what it was given. */
+import { useState } from "react";
+import type { FormEvent, ReactNode } from "react";
+import { Link, useSearch } from "wouter";
+import type { Page } from "../../contract/api.ts";
+import type { AccountView, CreateAccount } from "../../contract/identity.ts";
+import { Asked, useAsked } from "../asked.tsx";
+import { useSpoken } from "../words/words.tsx";
+import { AllowancesPart } from "./allowances.tsx";
+import { Sent, useSending } from "./sending.tsx";
+import { textsOf } from "./settings.ts";
+import ui from "../ui.module.css";
+import styles from "./admin.module.css";
+
+const accountsPath = "/api/accounts";
+const tiers = ["free", "pro", "enterprise", "unlimited"] as const;
+/** Rows of a list without pages that are drawn; the search finds the others. */
+const shownMost = 200;
+
+export function AccountsPart(): ReactNode {
+  const { words } = useSpoken();
+  const name = new URLSearchParams(useSearch()).get("account");
+  const accounts = useAsked<Page<AccountView>>(accountsPath);
+  return (
+    <>
+      {name !== null && <AllowancesPart key={name} account={name} />}
+      <Asked asked={accounts} what={words.ofAdmin.parts.accounts}>
+        {({ items }) => <Accounts accounts={items} />}
+      </Asked>
+      <MakeAccount />
+    </>
+  );
+}
+
+function Accounts({ accounts }: { readonly accounts: readonly AccountView[] }): ReactNode {
+  const { words, format } = useSpoken();
+  const { ofAdmin } = words;
+  const [text, setText] = useState("");
+  const found = accounts.filter(({ name }) => name.toLowerCase().includes(text.trim().toLowerCase()));
+  const shown = found.slice(0, shownMost);
+  return (
+    <section>
+      <label className={ui["row"]}>
+        {ofAdmin.findAccount}
+        <input className={ui["input"]} type="search" value={text} onChange={({ target }) => setText(target.value)} />
+      </label>
+      <p role="status" className={ui["muted"]}>
+        {words.of(format.number(shown.length), format.number(accounts.length))}
+      </p>
+      <table className={`${ui["table"]} ${ui["stacked"]}`}>
+        <thead>
+          <tr>
+            <th scope="col">{ofAdmin.account}</th>
+            <th scope="col">{ofAdmin.tier}</th>
+            <th scope="col">{ofAdmin.role}</th>
+            <th scope="col">{ofAdmin.made}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {shown.map(({ name, kind, tier, role, createdAt }) => (
+            <tr key={name}>
+              <td>
+                <Link href={`/admin/accounts?${new URLSearchParams({ account: name }).toString()}`}>{name}</Link>{" "}
+                {kind === "organisation" && <span className={ui["badge"]}>{ofAdmin.organisation}</span>}
+              </td>
+              <td>{tier}</td>
+              <td>{ofAdmin.roles[role]}</td>
+              <td>{format.day(createdAt)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+function MakeAccount(): ReactNode {
+  const { words } = useSpoken();
+  const { ofAdmin } = words;
+  const sending = useSending();
+  const onSubmit = (event: FormEvent<HTMLFormElement>): void => {
+    event.preventDefault();
+    const form = event.currentTarget;
+    const { name = "", tier, organisation, admin = "" } = textsOf(new FormData(form));
+    const body: CreateAccount = {
+      name,
+      tier: tiers.find((one) => one === tier) ?? "free",
+      ...(organisation === "on" && { organisation: true, ...(admin !== "" && { admin }) }),
+    };
+    sending.mutate({ method: "POST", path: accountsPath, body }, { onSuccess: () => form.reset() });
+  };
+  return (
+    <details>
+      <summary>{ofAdmin.makeAccount}</summary>
+      <form onSubmit={onSubmit}>
+        <div className={styles["fields"]}>
+          <label className={ui["field"]}>
+            {ofAdmin.name}
+            <input name="name" required maxLength={64} autoComplete="off" />
+          </label>
+          <label className={ui["field"]}>
+            {ofAdmin.tier}
+            <select name="tier">
+              {tiers.map((tier) => (
+                <option key={tier}>{tier}</option>
+              ))}
+            </select>
+          </label>
+          <label className={ui["field"]}>
+            {ofAdmin.firstAdmin}
+            <input name="admin" maxLength={64} autoComplete="off" />
+          </label>
+        </div>
+        <label className={ui["row"]}>
+          <input type="checkbox" name="organisation" /> {ofAdmin.isOrganisation}
+        </label>
+        <button type="submit" className={ui["button"]} disabled={sending.isPending}>
+          {ofAdmin.makeAccount}
+        </button>
+      </form>
+      <Sent sending={sending} />
+    </details>
+  );
+}

@@ -1,0 +1,71 @@
+/** The check itself, in the browser, without asking anybody; and what the browser keeps of logs that it has seen. */
+import { decoded } from "../../receipts/bytes.ts";
+import { verifyReceipt } from "../../receipts/document.ts";
+import type { ReceiptVerified } from "../../receipts/document.ts";
+import { outcomeOf, seenIn, seenText } from "./reading.ts";
+import type { Outcome, TrustedKeys } from "./reading.ts";
+
+const keptAs = "waybill-receipt-logs";
+/** RFC 8032 §7.1, test 1: a key that every implementation of Ed25519 takes. */
+const knownKey = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+
+export interface Found {
+  readonly outcome: Outcome;
+  readonly verified: ReceiptVerified;
+}
+
+/** Whether this browser can: pages at plain-http addresses have no cryptography, and older browsers have no Ed25519. */
+export async function canVerify(): Promise<boolean> {
+  try {
+    await crypto.subtle.importKey("raw", decoded(knownKey, "base64url") ?? new Uint8Array(), "Ed25519", false, [
+      "verify",
+    ]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** `keys`: the platform's own, where somebody has them. `at`: how a time is written. */
+export async function check(
+  document: unknown,
+  keys: TrustedKeys | undefined,
+  at: (time: string) => string,
+): Promise<Found> {
+  const seen = seenIn(kept());
+  const verified = await verifyReceipt(document, {
+    keys,
+    remembered: (origin) => {
+      const log = Object.hasOwn(seen, origin) ? seen[origin] : undefined;
+      return log && { ...log, at: at(log.at) };
+    },
+  });
+  const { learned } = verified;
+  if (learned) keep(seenText({ ...seen, [learned.origin]: { ...learned, at: new Date().toISOString() } }));
+  return { outcome: outcomeOf(verified, keys !== undefined), verified };
+}
+
+/** Each log is then taken as it is when it is seen next. */
+export function forget(): void {
+  try {
+    localStorage.removeItem(keptAs);
+  } catch {
+    // Nothing is kept there.
+  }
+}
+
+function kept(): string | null {
+  try {
+    return localStorage.getItem(keptAs);
+  } catch {
+    return null; // Not silent: the result says that only the file vouches for its key.
+  }
+}
+
+function keep(text: string): void {
+  try {
+    localStorage.setItem(keptAs, text);
+  } catch {
+    // The next receipt is compared with nothing, and says so.
+  }
+}

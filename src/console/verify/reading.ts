@@ -1,0 +1,70 @@
+/** From a file that somebody has to what the check takes, and from what the check found to one sentence. Pure. */
+import type { ReceiptVerified, SignedReceipt } from "../../receipts/document.ts";
+import type { RememberedLog } from "../../receipts/log-proof.ts";
+
+/** A receipt is some 8 kB with its proof; a larger file is not one. */
+export const receiptMaxBytes = 256 * 1024;
+/** Logs of more platforms than a person asks; the ones seen last stay. */
+export const logsMax = 100;
+
+export type Read = { readonly document: unknown } | { readonly wrong: "empty" | "too-large" | "not-json" };
+
+export function readJson(text: string): Read {
+  if (text.trim() === "") return { wrong: "empty" };
+  if (text.length > receiptMaxBytes) return { wrong: "too-large" };
+  try {
+    return { document: JSON.parse(text) as unknown };
+  } catch {
+    return { wrong: "not-json" };
+  }
+}
+
+export type TrustedKeys = readonly { readonly x: string; readonly until?: number | null }[];
+
+/** What `waybill receipt keys --json` prints, or one key; undefined where no key is in it. */
+export function keysIn(document: unknown): TrustedKeys | undefined {
+  const { keys, x } = (document ?? {}) as { readonly keys?: unknown; readonly x?: unknown };
+  const all: readonly unknown[] = Array.isArray(keys) ? keys : [{ x }];
+  const found = all.filter((key): key is TrustedKeys[number] => typeof (key as { x?: unknown } | null)?.x === "string");
+  return found.length === 0 ? undefined : found;
+}
+
+/** `vouched`: it was signed and not changed since, by a key that only the file vouches for. */
+export type Outcome = "genuine" | "vouched" | "rewritten" | "not-genuine";
+
+export function outcomeOf({ ok, checks, isSeen }: ReceiptVerified, hasKeys: boolean): Outcome {
+  if (ok) return hasKeys || isSeen ? "genuine" : "vouched";
+  return checks.every((check) => check.ok || check.name === "extends") ? "rewritten" : "not-genuine";
+}
+
+/** What of a document can be shown; null where it is none. A check that failed says that it is a claim. */
+export function shownOf(document: unknown): Pick<SignedReceipt, "receipt" | "log"> | null {
+  const { receipt, log } = (document ?? {}) as Partial<SignedReceipt>;
+  const isOne = typeof receipt === "object" && receipt !== null && typeof receipt.call === "string";
+  return isOne ? { receipt, ...(log !== undefined && { log }) } : null;
+}
+
+export type SeenLogs = Readonly<Record<string, RememberedLog>>;
+
+/** What was seen of logs, as the browser keeps it; what has another form was kept by nobody of ours, and is nothing. */
+export function seenIn(text: string | null): SeenLogs {
+  const read = text === null ? { wrong: "empty" as const } : readJson(text);
+  const logs = "document" in read ? (read.document as { logs?: unknown } | null)?.logs : undefined;
+  return Array.isArray(logs) ? Object.fromEntries(logs.filter(isSeen).map((log) => [log.origin, log])) : {};
+}
+
+export function seenText(seen: SeenLogs): string {
+  const logs = Object.values(seen).toSorted((a, b) => b.at.localeCompare(a.at));
+  return JSON.stringify({ logs: logs.slice(0, logsMax) });
+}
+
+function isSeen(log: unknown): log is RememberedLog {
+  const { origin, size, root, keys, at } = (log ?? {}) as Record<string, unknown>;
+  const areTexts = [origin, root, at].every((text) => typeof text === "string");
+  return areTexts && Number.isSafeInteger(size) && Array.isArray(keys) && keys.every(isSpan);
+}
+
+function isSpan(key: unknown): boolean {
+  const { x, until } = (key ?? {}) as Record<string, unknown>;
+  return typeof x === "string" && (until === null || Number.isSafeInteger(until));
+}

@@ -1,0 +1,62 @@
+/** What the page that checks receipts says, in German. */
+import type { Words } from "./en.ts";
+
+export const verifyDe: Words["ofVerify"] = {
+  title: "Einen Beleg prüfen",
+  offline: "Ein Beleg wird hier geprüft, in dieser Seite: Nichts wird irgendwohin geschickt, und es geht ohne Netz.",
+  unable:
+    "Dieser Browser kann ihn hier nicht prüfen: Er kennt Ed25519 nicht, oder gibt es Seiten an http-Adressen nicht. Nehmen Sie https, einen neueren Browser, oder",
+  choose: "Die Datei eines Belegs wählen oder hierher ziehen",
+  paste: "Oder ihren Text einfügen",
+  verify: "Prüfen",
+  where: "Die Datei eines Belegs macht",
+  against: "Womit er verglichen wird",
+  keys: "Die Schlüssel der Plattform selbst, aus einer Datei, die Sie auf anderem Weg haben:",
+  keysRead: (count) => (count === 1 ? "1 Schlüssel wurde gelesen." : `${count} Schlüssel wurden gelesen.`),
+  noKeys: "In dieser Datei ist kein Schlüssel.",
+  remembers: "Dieser Browser merkt sich, welche Protokolle er gesehen hat, damit ein umgeschriebenes auffällt.",
+  forget: "Vergessen",
+  unreadable: {
+    empty: "Es ist kein Text darin. Wählen Sie die Datei eines Belegs.",
+    "too-large": "Sie ist größer, als ein Beleg sein kann. Wählen Sie eine andere.",
+    "not-json":
+      "Sie ist kein JSON, wie es die Datei eines Belegs ist. Wählen Sie die Datei, wie Sie sie bekommen haben.",
+  },
+  result: "Was sich fand",
+  outcomes: {
+    genuine: "Echt",
+    vouched: "Unverändert, seit er unterschrieben wurde, mit einem Schlüssel, für den nur die Datei bürgt",
+    rewritten:
+      "Das Protokoll der Belege wurde umgeschrieben, seit Sie es sahen: Fragen Sie, wer die Plattform betreibt, und behalten Sie diese Datei und die vorige",
+    "not-genuine": "Nicht echt: Verlassen Sie sich nicht auf diesen Beleg",
+  },
+  notSo: "trifft nicht zu:",
+  checks: {
+    document: "Dokument",
+    amounts: "Beträge",
+    key: "Schlüssel",
+    content: "Inhalt",
+    signature: "Unterschrift",
+    trust: "Wessen Schlüssel",
+    keys: "Schlüssel des Protokolls",
+    checkpoint: "Prüfpunkt",
+    leaf: "Blatt",
+    log: "Protokoll",
+    extends: "Protokoll, wie es gesehen wurde",
+  },
+  says: "Was er sagt",
+  claims: "Was er behauptet",
+  account: "Berechnet für",
+  knownBy: (account, how) => `${account}, erkannt durch ${how}`,
+  charge: "Kosten",
+  paid: "Bezahlt von",
+  used: "Benutzt",
+  queued: "Gewartet, kostenlos",
+  call: "Aufruf",
+  noGpu: "keine GPU wurde vergeben",
+  pool: "Pool",
+  rule: "Regel",
+  outcome: "Ausgang",
+  ended: "Beendet",
+  leaf: "Blatt des Protokolls",
+};
