@@ -124,4 +124,73 @@ describe("waybill receipt", () => {
       assert.match(out, /^waybill\/log\n.*signed checkpoints of 0 to 3 receipts\n.*signs now, from 3 receipts on\n$/);
     }
   });
+
+  test("receipt list, statement and export: what an account pays in a month, and an export whose sums are not the statement's fails", async () => {
+    const world = await ReceiptWorld.open();
+    await world.calls(3, 0, 250);
+    const items = (await Promise.all(["c_0002", "c_0001", "c_0000"].map((id) => world.receipt(id)))).map(
+      ({ receipt }) => receipt,
+    );
+    const statement = {
+      ...{ account: "alice", month: "2026-11", from: "2026-11-01T00:00:00.000Z", until: "2026-12-01T00:00:00.000Z" },
+      ...{ calls: 3, usedMs: 750, chargedMs: 750, creditsMs: 0, more: false, removedUntil: null, below: 3 },
+      lines: [
+        { space: "alice/demo", pool: "main", size: "large", calls: 3, usedMs: 750, chargedMs: 750, creditsMs: 0 },
+      ],
+    };
+    const asked = "account=alice&month=2026-11&limit=200&below=3";
+    api.routes.set("GET /api/receipts?account=alice", { items: items.slice(0, 1), next: "x" });
+    api.routes.set(`GET /api/receipts?${asked}`, { items: items.slice(0, 2), next: "y" });
+    api.routes.set(`GET /api/receipts?account=alice&month=2026-11&page=y&limit=200&below=3`, {
+      items: items.slice(2),
+      next: null,
+    });
+    api.routes.set("GET /api/statements/2026-11?account=alice", statement);
+
+    const list = await waybill(["receipt", "list", "--account", "alice"]);
+    assert.match(list.out, /RECEIPT .*CHARGED\n.* r_0002 .* 0\.25 s\n$/);
+    assert.match(list.err, /--page x/);
+    const shown = await waybill(["receipt", "statement", "--account", "alice", "--month", "2026-11"]);
+    assert.match(shown.out, /^alice, 2026-11 {2}3 calls, 0\.75 s charged\n.*\nalice\/demo .*0\.75 s\n$/);
+    const month = ["--account", "alice", "--month", "2026-11"];
+    const lines = await waybill(["receipt", "export", ...month]);
+    assert.equal(lines.code, 0, lines.err);
+    assert.deepEqual(
+      lines.out
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line) as unknown),
+      items,
+    );
+    assert.match(lines.err, /3 receipts, 0\.75 s charged: as the statement says/);
+    const csv = await waybill([
+      "receipt",
+      "export",
+      ...month,
+      "--format",
+      "focus",
+      "--price",
+      "0.5",
+      "--currency",
+      "EUR",
+    ]);
+    const [head, ...rows] = csv.out.trimEnd().split("\r\n");
+    assert.match(head ?? "", /^BilledCost,BillingAccountId,/);
+    assert.deepEqual(
+      rows.map((row) => row.split(",")[0]),
+      ["0.125", "0.125", "0.125"],
+    );
+
+    api.routes.set("GET /api/statements/2026-11?account=alice", { ...statement, chargedMs: 751 });
+    const differs = await waybill(["receipt", "export", ...month]);
+    assert.equal(differs.code, 1);
+    assert.match(differs.err, /sums-differ/);
+    for (const wrong of [
+      ["--format", "xml"],
+      ["--price", "1,5"],
+      ["--currency", "euro"],
+    ])
+      assert.equal((await waybill(["receipt", "export", ...month, ...wrong])).code, 2, wrong.join(" "));
+    assert.equal((await waybill(["receipt", "export", "--account", "alice"])).code, 2, "of which month?");
+  });
 });

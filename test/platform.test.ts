@@ -139,6 +139,8 @@ describe("a platform that runs", () => {
       ["calls", () => bob.client.calls({ account: "alice" })],
       ["call", () => bob.client.call(call)],
       ["receipt", () => bob.client.receipt(call)],
+      ["receipts", () => bob.client.receipts.list({ account: "alice" })],
+      ["statement", () => bob.client.receipts.statement("2026-11", { account: "alice" })],
       ["quota", () => bob.client.quota({ account: "alice" })],
       ["explain a call", () => bob.client.explain(call)],
       ["explain a request", () => bob.client.explain(work)],
@@ -393,6 +395,18 @@ describe("a platform that runs", () => {
     for (const path of ["/tile/0/000", "/tile/0/x000/000", "/tile/0/000.p/0", "/tile/entries/000"])
       assert.equal((await fetch(up.url + path)).status, 404, path);
     await assert.rejects(bob.client.receipts.consistency(3, 2), problem(400, "invalid"));
+
+    const month = late.receipt.endedAt.slice(0, 7);
+    const statement = await bob.client.receipts.statement(month);
+    const all = await Array.fromAsync(bob.client.receipts.all({ month, below: statement.below, limit: 1 }));
+    assert.equal(all.length, statement.calls);
+    assert.equal(
+      statement.chargedMs,
+      all.reduce((sum, { chargedMs }) => sum + chargedMs, 0),
+    );
+    assert.ok(all.some(({ id: one }) => one === late.receipt.id));
+    await assert.rejects(bob.client.receipts.statement("2026-13"), problem(400, "invalid"));
+    await assert.rejects(up.admin.receipts.list({ account: "nobody" }), problem(404, "not-found"));
   });
 
   const adminToken = async (): Promise<string> => (await up.admin.createToken({ account: "admin" })).token;

@@ -107,8 +107,8 @@ describe("two verifiers of receipts", await needs("python3"), () => {
         { ...document, log: other.log },
         { ...document, log: { ...log, proof: other.log?.proof ?? [] } },
         { ...document, log: { ...log, checkpoint: other.log?.checkpoint ?? "" } },
-        { ...document, log: { ...log, handovers: [] } },
-        { ...document, log: { ...log, handovers: [...(log.handovers ?? []), ...(log.handovers ?? [])] } },
+        { ...document, log: { ...log, successions: [] } },
+        { ...document, log: { ...log, successions: [...(log.successions ?? []), ...(log.successions ?? [])] } },
         { ...document, log: { ...log, leaf: (log.leaf ?? 0) + 1 } },
         { ...document, log: { ...log, extends: { size: 1, root: "", proof: [] } } },
         { ...document, receipt: { ...document.receipt, chargedMs: document.receipt.chargedMs + 1 } },
@@ -121,7 +121,7 @@ describe("two verifiers of receipts", await needs("python3"), () => {
     const told = await compare(lines);
     const genuine = told.flatMap(({ ok }, at) => (ok ? [lines[at]?.toString()] : []));
     assert.deepEqual(
-      genuine.filter((line) => line?.includes('"handovers":["')),
+      genuine.filter((line) => line?.includes('"successions":["')),
       [],
       "one without keys that followed may lose what says so",
     );

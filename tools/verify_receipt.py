@@ -18,7 +18,7 @@ import sys
 
 SAFE = 2**53 - 1
 TEXTS_MAX = 200
-HANDOVERS_MAX = 100
+SUCCESSIONS_MAX = 100
 NOTE_MAX = 16_384
 SIGNATURES_MAX = 16
 
@@ -318,13 +318,13 @@ def parse_checkpoint(text):
     return lines[0], int(lines[1]), root
 
 
-def keys_of(verify, origin, handovers, last):
-    """The log's keys as [(x, key, from, until)], the first one first; None where the handovers do not lead to `last`."""
+def keys_of(verify, origin, successions, last):
+    """The log's keys as [(x, key, from, until)], the first one first; None where the successions do not lead to `last`."""
     end = from_b64url(last)
-    if end is None or len(end) != 32 or len(handovers) > HANDOVERS_MAX:
+    if end is None or len(end) != 32 or len(successions) > SUCCESSIONS_MAX:
         return None
     keys, since, expected = [], 0, None
-    for whole in handovers:
+    for whole in successions:
         note = parse_note(whole)
         lines = note[0].split("\n") if note else []
         if len(lines) != 6 or lines[0] != "waybill receipt log key" or lines[1] != origin or lines[5] != "":
@@ -354,11 +354,11 @@ def keys_of(verify, origin, handovers, last):
 
 
 def is_proof(log):
-    if not has_only(log, ("leaf", "proof", "checkpoint", "handovers"), ("extends",)):
+    if not has_only(log, ("leaf", "proof", "checkpoint", "successions"), ("extends",)):
         return False
     if not is_whole(log["leaf"]) or not are_texts(log["proof"]) or not isinstance(log["checkpoint"], str):
         return False
-    if not are_texts(log["handovers"]):
+    if not are_texts(log["successions"]):
         return False
     if "extends" not in log:
         return True
@@ -419,7 +419,7 @@ def place(document, content, verify, earlier):
     if head is None:
         return [("checkpoint", False, "the checkpoint is a signed note of a log's size and root")], None
     origin, size, root = head
-    keys = keys_of(verify, origin, log["handovers"], document["key"]["x"])
+    keys = keys_of(verify, origin, log["successions"], document["key"]["x"])
     speaking = [key for _, key, since, until in keys or [] if since <= size and (until is None or size <= until)]
     signers = signers_of(verify, note, origin, speaking)
     is_leaf = content is not None and is_included(leaf_hash(content), log["leaf"], size, root, hashes(log["proof"]))

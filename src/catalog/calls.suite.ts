@@ -141,6 +141,51 @@ export function callsSuite(name: string, openSql: () => Promise<SqlRunner>, numR
       );
     });
 
+    test("L37, L38: receipts have places in the order of their records, and are listed and summed by who pays", async () => {
+      const { calls, receipts } = await Catalog.open(await openSql(), clock);
+      await calls.project(
+        journal(
+          [joined],
+          [admitted(), granted("c_1"), refused("c_3"), refused("c_2")],
+          [{ ...admitted({ call: "c_4", account: "bob" }), sponsor: "alice" } as Event, granted("c_4")],
+          [settled("c_4", "returned", 100)],
+          [settled("c_1", "returned")],
+        ),
+      );
+      assert.deepEqual(
+        (await receipts.next(0, 9)).map(({ leaf, receipt }) => [leaf, receipt.call]),
+        [
+          [0, "c_2"],
+          [1, "c_3"],
+          [2, "c_4"],
+          [3, "c_1"],
+        ],
+      );
+      const asked = { payer: "alice", from: instant(t0), until: instant(t0 + 10_000), below: 4 };
+      const first = await receipts.list({ ...asked, before: undefined, limit: 2 });
+      const rest = await receipts.list({ ...asked, before: first?.next ?? undefined, limit: 9 });
+      const listed = [...(first?.items ?? []), ...(rest?.items ?? [])].map(({ call }) => call);
+      assert.deepEqual([listed, rest?.next], [["c_1", "c_4", "c_3", "c_2"], null]);
+      const sums = { calls: 4, usedMs: 824, chargedMs: 512, creditsMs: 0 };
+      assert.deepEqual(await receipts.total(asked), sums);
+      assert.deepEqual(await receipts.lines(asked, 9), [{ space: "alice/demo", pool: "main", size: "large", ...sums }]);
+      assert.deepEqual(await receipts.total({ ...asked, payer: "bob" }), {
+        calls: 0,
+        usedMs: 0,
+        chargedMs: 0,
+        creditsMs: 0,
+      });
+      assert.equal(await receipts.leaves(), 4);
+      const hashes = Uint8Array.from({ length: 64 }, (_, n) => n);
+      await receipts.grow(2, [{ level: 0, index: 0, hashes }]);
+      await receipts.grow(2, [{ level: 0, index: 0, hashes }]);
+      assert.deepEqual(Uint8Array.from((await receipts.tile(0, 0)) ?? []), hashes);
+      assert.deepEqual([await receipts.size(), await receipts.tile(0, 1)], [2, undefined]);
+      await receipts.keepCheckpoint({ size: 2, at: instant(t0), note: "a" }, instant(t0));
+      await receipts.keepCheckpoint({ size: 2, at: instant(t0 + 1), note: "b" }, instant(t0));
+      assert.deepEqual(await receipts.lastCheckpoint(), { size: 2, at: t0 + 1, note: "b" });
+    });
+
     test("a receipt says who paid, what of it was credits, and what let the call in; else nothing of them", async () => {
       const parts = (ms: number) => [{ allowance: "al_1", ms: gpuMs(ms) }];
       const funding = { sponsor: "bob", credits: parts(4_000), overrides: ["al_2"] };

@@ -2,15 +2,41 @@
  * Receipts by their place in the log, and what is kept of its tree: tiles, and the checkpoints that were signed. The places are given with
  * the calls' rows; the tree follows them, as far behind as whoever grows it lets it be.
  */
+import { sql } from "kysely";
 import type { Receipt } from "../evidence/receipt.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
 import type { Instant } from "../stdx/time.ts";
 import { statement } from "./database.ts";
 import type { Database } from "./database.ts";
+import { pageLimit, pageOf, parsePageToken } from "./page.ts";
+import type { Page } from "./page.ts";
 
 export interface ReceiptAtLeaf {
   readonly leaf: number;
   readonly receipt: Receipt;
+}
+
+/** Receipts that an account pays: of calls that ended in `[from, until)`, with places below `below`. */
+export interface ReceiptsOf {
+  readonly payer: string;
+  readonly from?: Instant;
+  readonly until?: Instant;
+  readonly below?: number | undefined;
+}
+
+/** What receipts come to. GPU milliseconds times the size's factor, but for `usedMs`. */
+export interface ReceiptSums {
+  readonly calls: number;
+  readonly usedMs: number;
+  readonly chargedMs: number;
+  /** What of the charge credits paid. */
+  readonly creditsMs: number;
+}
+
+export interface ReceiptLine extends ReceiptSums {
+  readonly space: string;
+  readonly pool: string;
+  readonly size: string;
 }
 
 export interface StoredTile {
@@ -44,13 +70,77 @@ export class Receipts {
     return row && atLeaf(row);
   }
 
+  /** Newest first; undefined where `before` is not a page token of ours. */
+  async list({
+    before,
+    limit,
+    ...of
+  }: ReceiptsOf & { readonly before: string | undefined; readonly limit: number }): Promise<Page<Receipt> | undefined> {
+    const most = pageLimit(limit);
+    let query = this.#of(of).select(["id", "endedAt", "document"]);
+    if (before !== undefined) {
+      const place = parsePageToken(before);
+      if (!place) return undefined;
+      query = query.where(sql<boolean>`("endedAt", id) < (${place.order}, ${place.id})`);
+    }
+    const rows = await query
+      .orderBy("endedAt", "desc")
+      .orderBy("id", "desc")
+      .limit(most + 1)
+      .execute();
+    const place = ({ endedAt, id }: (typeof rows)[number]): { order: number; id: string } => ({
+      order: endedAt ?? 0,
+      id,
+    });
+    return pageOf(rows, most, place, ({ document }) => JSON.parse(document ?? "") as Receipt);
+  }
+
+  async total(of: ReceiptsOf): Promise<ReceiptSums> {
+    const row = await this.#of(of)
+      .select(({ fn }) => [
+        fn.countAll().as("calls"),
+        fn.sum("usedMs").as("usedMs"),
+        fn.sum("chargedMs").as("chargedMs"),
+        fn.sum("creditsMs").as("creditsMs"),
+      ])
+      .executeTakeFirstOrThrow();
+    return sumsOf(row);
+  }
+
+  /** By Space, pool and size; the largest charges first. */
+  async lines(of: ReceiptsOf, limit: number): Promise<readonly ReceiptLine[]> {
+    const rows = await this.#of(of)
+      .select(({ fn }) => [
+        "space",
+        "pool",
+        "size",
+        fn.countAll().as("calls"),
+        fn.sum("usedMs").as("usedMs"),
+        fn.sum("chargedMs").as("chargedMs"),
+        fn.sum("creditsMs").as("creditsMs"),
+      ])
+      .groupBy(["space", "pool", "size"])
+      .orderBy(({ fn }) => fn.sum("chargedMs"), "desc")
+      .orderBy("space")
+      .orderBy("pool")
+      .orderBy("size")
+      .limit(limit)
+      .execute();
+    return rows.map(({ space, pool, size, ...row }) => ({ space, pool, size, ...sumsOf(row) }));
+  }
+
+  /** Receipts that have a place. */
+  async leaves(): Promise<number> {
+    return (await this.#db.selectFrom("callCursor").select("leaves").executeTakeFirstOrThrow()).leaves;
+  }
+
   /** Leaves that the tree has. */
   async size(): Promise<number> {
     return (await this.#db.selectFrom("receiptTree").select("size").executeTakeFirstOrThrow()).size;
   }
 
   /** The receipts that come next in the tree, of which it has `size`, in their order. */
-  async next(size: number, limit: number): Promise<readonly Receipt[]> {
+  async next(size: number, limit: number): Promise<readonly ReceiptAtLeaf[]> {
     const rows = await this.#db
       .selectFrom("calls")
       .select(["leaf", "document"])
@@ -58,7 +148,7 @@ export class Receipts {
       .orderBy("leaf")
       .limit(limit)
       .execute();
-    return rows.flatMap((row) => atLeaf(row)?.receipt ?? []);
+    return rows.flatMap((row) => atLeaf(row) ?? []);
   }
 
   async tile(level: number, index: number): Promise<Uint8Array | undefined> {
@@ -112,6 +202,24 @@ export class Receipts {
     const { removedUntil } = await this.#db.selectFrom("receiptTree").select("removedUntil").executeTakeFirstOrThrow();
     return removedUntil as Instant | null;
   }
+
+  #of({ payer, from, until, below }: ReceiptsOf) {
+    let query = this.#db.selectFrom("calls").where("payer", "=", payer);
+    if (from !== undefined) query = query.where("endedAt", ">=", from);
+    if (until !== undefined) query = query.where("endedAt", "<", until);
+    return below === undefined ? query : query.where("leaf", "<", below);
+  }
+}
+
+/** Sums come as each database has them: nothing where there are no rows, or a text. */
+function sumsOf(row: Readonly<Record<keyof ReceiptSums, unknown>>): ReceiptSums {
+  const { calls, usedMs, chargedMs, creditsMs } = row;
+  return {
+    calls: Number(calls),
+    usedMs: Number(usedMs ?? 0),
+    chargedMs: Number(chargedMs ?? 0),
+    creditsMs: Number(creditsMs ?? 0),
+  };
 }
 
 function atLeaf({ leaf, document }: { leaf: number | null; document: string | null }): ReceiptAtLeaf | undefined {

@@ -1,4 +1,5 @@
 /** Parsers of what a person types: lengths of time, counts, a Space's name. Each says what it wants. */
+import { isPrice } from "../receipts/focus.ts";
 import { InvalidArgumentError } from "commander";
 
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, min: 60_000, h: 3_600_000 };
@@ -166,4 +167,21 @@ export function parseScopes(text: string): readonly (typeof scopes)[number][] {
   const named = text.split(",").map((name) => scopes.find((scope) => scope === name.trim()));
   if (named.includes(undefined)) throw new InvalidArgumentError(`write some of ${scopes.join(",")}.`);
   return named as (typeof scopes)[number][];
+}
+
+export function parseFormat(text: string): "jsonl" | "focus" {
+  if (text === "jsonl" || text === "focus") return text;
+  throw new InvalidArgumentError("It is jsonl or focus.");
+}
+
+export function parsePrice(text: string): string {
+  if (isPrice(text)) return text;
+  throw new InvalidArgumentError(
+    "It is a decimal number, as 0.0005, with at most 9 digits before the point and 12 after it.",
+  );
+}
+
+export function parseCurrency(text: string): string {
+  if (/^[A-Z]{3}$/.test(text)) return text;
+  throw new InvalidArgumentError("It is a code of ISO 4217, as EUR.");
 }

@@ -85,6 +85,8 @@
  *   GET    /api/events                              → server-sent events, Change of contract/changes.ts: what to read again
  *   GET    /api/works/ID                            → WorkTold of evidence/verdict.ts: the verdict to whoever has the id
  *   GET    /api/explain?from=&to=&space=&page=&limit= → SpanExplanation of evidence/span.ts        (operators: all; others: their own)
+ *   GET    /api/receipts?account=&month=&below=&page=&limit= → Page<Receipt>, what the account pays    (it, its admins, admin)
+ *   GET    /api/statements/MONTH?account=           → StatementView                                   (it, its admins, admin)
  *   GET    /api/receipts/ID?since= (r_… or c_…)     → SignedReceipt
  *   GET    /api/receipts/log/consistency?from=&to=  → ConsistencyView                                 (anybody)
  *   GET    /checkpoint, /tile/LEVEL/INDEX[.p/WIDTH] → the log of receipts, as C2SP tlog-tiles has it  (anybody)

@@ -16,14 +16,14 @@ export interface SigningKey {
   readonly kid: string;
 }
 
-/** Where a receipt is in the log of receipts. Hashes are base64, checkpoint and handovers signed notes: docs/receipts.md. */
+/** Where a receipt is in the log of receipts. Hashes are base64, checkpoint and successions signed notes: docs/receipts.md. */
 export interface ReceiptProofView {
   /** From 0 on. */
   readonly leaf: number;
   readonly proof: readonly string[];
   readonly checkpoint: string;
   /** How the log's keys followed one another, the first one first. */
-  readonly handovers: readonly string[];
+  readonly successions: readonly string[];
   /** With `since`: that the log had that many leaves, and extends what it was then. */
   readonly extends?: { readonly size: number; readonly root: string; readonly proof: readonly string[] };
 }
@@ -82,4 +82,34 @@ export interface Receipt {
   readonly attachedAt: string | null;
   readonly endedAt: string;
   readonly journalIndex: number;
+}
+
+/** What an account paid for GPU calls in one month. GPU milliseconds times the size's factor, but for `usedMs`. */
+export interface StatementView {
+  readonly account: string;
+  /** In UTC, as 2026-11: calls that ended in `[from, until)`. */
+  readonly month: string;
+  readonly from: string;
+  readonly until: string;
+  readonly calls: number;
+  readonly usedMs: number;
+  readonly chargedMs: number;
+  /** What of the charge credits paid. */
+  readonly creditsMs: number;
+  /** By Space, pool and size, the largest charges first. */
+  readonly lines: readonly {
+    readonly space: string;
+    readonly pool: string;
+    readonly size: string;
+    readonly calls: number;
+    readonly usedMs: number;
+    readonly chargedMs: number;
+    readonly creditsMs: number;
+  }[];
+  /** There are more lines; the sums are of all. */
+  readonly more: boolean;
+  /** Receipts of calls that had ended by then were removed, and are missing here; null where none of this month can be. */
+  readonly removedUntil: string | null;
+  /** It is of the receipts with places below this in their log: a list with the same `below` sums up to it. */
+  readonly below: number;
 }

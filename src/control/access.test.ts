@@ -54,6 +54,8 @@ const needs: Readonly<Record<string, Need>> = {
   "GET /api/spaces/:owner/:name/runtime": "open",
   // Of an id that is not there nobody is told more; whose is whose: app.test.ts, explaining.test.ts.
   "GET /api/calls/:id": "open",
+  "GET /api/receipts": "account",
+  "GET /api/statements/:month": "account",
   "GET /api/receipts/:id": "open",
   "GET /api/receipts/log/consistency": "open",
   "GET /checkpoint": "open",

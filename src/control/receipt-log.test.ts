@@ -129,6 +129,15 @@ describe("ReceiptLog", () => {
     }
   });
 
+  test("goes on over no receipt that is missing", async () => {
+    const world = await ReceiptWorld.open();
+    await world.calls(5);
+    await world.sql.run("DELETE FROM calls WHERE leaf = 3");
+    await assert.rejects(world.log.settle(), (error: Error) => {
+      return error instanceof ReceiptLogChanged && error.message.includes("place 3");
+    });
+  });
+
   test("a receipt that was changed in the database after it became a leaf does not verify", async () => {
     const world = await ReceiptWorld.open();
     await world.calls(5);

@@ -52,12 +52,15 @@ const sha256 = (bytes: Uint8Array): Uint8Array => hash("sha256", bytes, "buffer"
 export async function growTree(rows: Receipts, goesOn = (): boolean => true): Promise<number> {
   for (let size = await rows.size(); ;) {
     if (!goesOn()) return size;
-    const receipts = await rows.next(size, leavesAtOnce);
-    if (receipts.length === 0) return size;
+    const next = await rows.next(size, leavesAtOnce);
+    if (next.length === 0) return size;
+    const first = size;
+    const missing = next.findIndex(({ leaf }, n) => leaf !== first + n);
+    if (missing >= 0) throw new ReceiptLogChanged(`the receipt with place ${first + missing} of the log is missing`);
     const partial = await Promise.all(partialTiles(size).map((place) => partialTile(rows, place, size)));
-    const leaves = receipts.map((receipt) => sha256(leafInput(canonicalBytes(receipt))));
+    const leaves = next.map(({ receipt }) => sha256(leafInput(canonicalBytes(receipt))));
     const tiles = grown(sha256, size, partial, leaves);
-    size += receipts.length;
+    size += next.length;
     await rows.grow(size, tiles);
   }
 }
@@ -110,7 +113,7 @@ export class ReceiptLog {
       leaf,
       proof: (await tree.inclusion(leaf, size)).map(spelled),
       checkpoint: note,
-      handovers: keys.handovers,
+      successions: keys.successions,
       ...(since > 0 && since < size && { extends: await extension(tree, since, size) }),
     };
     return { ...(await signReceipt(receipt, keys.current)), log };

@@ -85,6 +85,7 @@ import { waitingView } from "./waiting.ts";
 import { CallList } from "./call-list.ts";
 import { ReceiptLog } from "./receipt-log.ts";
 import { quoteView, type PricedRequest } from "./quotes.ts";
+import { Statements } from "./statements.ts";
 import type { AppsPayer, Payer, Quoted } from "./quotes.ts";
 import type { InsideCaller } from "../contract/egress.ts";
 import { poolView, slotView } from "./pool-views.ts";
@@ -196,6 +197,7 @@ export class Server {
   readonly calls: CallList;
   readonly receipts: ReceiptLog;
   readonly #declared = new DeclaredFunctions();
+  readonly statements: Statements;
   readonly backups: Backups;
   readonly xet: XetService | undefined;
   readonly changes: Changes;
@@ -228,6 +230,7 @@ export class Server {
     this.calls = new CallList(parts);
     this.receipts = new ReceiptLog({ ...parts, rows: catalog.receipts, keys: parts.receiptKeys });
     parts.engine.subscribe((record) => this.#declared.onRecord(record));
+    this.statements = new Statements({ rows: catalog.receipts, calls: this.calls });
     this.backups = new Backups(parts);
     this.xet = parts.xet;
     this.changes = parts.changes;

@@ -7,7 +7,7 @@ import type { CryptoKey } from "jose";
 import { decoded, utf8 } from "../receipts/bytes.ts";
 import { receiptPublicKey } from "../receipts/document.ts";
 import type { ReceiptPublicKey } from "../receipts/document.ts";
-import { handoverText, handoversMax, keysOf } from "../receipts/keys.ts";
+import { successionText, successionsMax, keysOf } from "../receipts/keys.ts";
 import { keyIdOf, noteText, verifierKey } from "../receipts/note.ts";
 import type { NoteKey } from "../receipts/note.ts";
 import { webCrypto } from "../receipts/web-crypto.ts";
@@ -39,7 +39,7 @@ const originKey = "receipt-log-origin";
 interface StoredKey {
   readonly x: string;
   readonly d: string;
-  readonly handovers?: readonly string[];
+  readonly successions?: readonly string[];
 }
 
 export class ReceiptKeys {
@@ -71,14 +71,14 @@ export class ReceiptKeys {
   }
 
   /** How the keys followed one another, the first one first. */
-  get handovers(): readonly string[] {
-    return this.#stored.handovers ?? [];
+  get successions(): readonly string[] {
+    return this.#stored.successions ?? [];
   }
 
   /** All that the log has had, the first one first. */
   async published(): Promise<readonly PublishedReceiptKey[]> {
-    const { origin, handovers } = this;
-    const keys = await keysOf(webCrypto, { origin, handovers, last: this.#current.publicKey.x });
+    const { origin, successions } = this;
+    const keys = await keysOf(webCrypto, { origin, successions, last: this.#current.publicKey.x });
     assert(keys, "what was kept of the log's keys leads to the one that signs");
     return Promise.all(
       keys.map(async ({ x, key, from, until }) => {
@@ -98,14 +98,14 @@ export class ReceiptKeys {
    * both sign. Durable before it resolves. Throws `TooManyKeys`.
    */
   async rotate(size: number, text: string): Promise<string> {
-    if (this.handovers.length >= handoversMax) throw new TooManyKeys(`the log has had ${handoversMax + 1} keys`);
+    if (this.successions.length >= successionsMax) throw new TooManyKeys(`the log has had ${successionsMax + 1} keys`);
     const made = await fresh();
     const next = await keyOf(made);
     const [before, after] = [await this.#signer(this.#current), await this.#signer(next)];
     const [from, to] = [await verifierKey(webCrypto.digest, before), await verifierKey(webCrypto.digest, after)];
-    const handover = await signed(handoverText({ origin: this.origin, size, from, to }), before, after);
+    const succession = await signed(successionText({ origin: this.origin, size, from, to }), before, after);
     const checkpoint = await signed(text, before, after);
-    const stored = { ...made, handovers: [...this.handovers, handover] };
+    const stored = { ...made, successions: [...this.successions, succession] };
     await this.#settings.set(settingKey, JSON.stringify(stored));
     [this.#stored, this.#current] = [stored, next];
     return checkpoint;

@@ -69,7 +69,7 @@ describe("a receipt in its log", () => {
     assert.deepEqual(await failed(with1(first, { checkpoint: `${twice.trimEnd()}\n— witness AAAAAAAA\n` })), [
       "checkpoint",
     ]);
-    assert.deepEqual(await failed(with1(first, { handovers: ["none"] })), ["keys", "checkpoint"]);
+    assert.deepEqual(await failed(with1(first, { successions: ["none"] })), ["keys", "checkpoint"]);
     for (const log of [null, [], { ...first.log, more: 1 }, { ...first.log, leaf: "7" }, { ...first.log, extends: {} }])
       assert.deepEqual(await failed({ ...first, log }), ["document"]);
   });
@@ -167,7 +167,7 @@ describe("a log whose key was changed", () => {
     await world.calls(5, 10);
     await world.log.settle();
     const late = await world.receipt("c_0012", 5);
-    assert.equal(late.log?.handovers.length, 2);
+    assert.equal(late.log?.successions.length, 2);
     assert.deepEqual(await failed(late, remembering(seen)), []);
     const learned = await seenIn(late);
     assert.equal(learned.keys.length, 3);

@@ -8,7 +8,7 @@ import { parseNote, signersOf, verifierKey } from "./note.ts";
 import type { NoteKey, Verifying } from "./note.ts";
 
 /** What a change of keys says. */
-export interface Handover {
+export interface Succession {
   readonly origin: string;
   /** Leaves of the log then: checkpoints of more are the later key's. */
   readonly size: number;
@@ -28,7 +28,7 @@ export interface LogKey {
 }
 
 /** More changes of keys than a log will have; what is looked at has a bound. */
-export const handoversMax = 100;
+export const successionsMax = 100;
 
 /** base64 of a key's 33 bytes, its type among them. */
 const keyLetters = 44;
@@ -41,7 +41,7 @@ export async function thumbprint(digest: Digest, x: string): Promise<string> {
 }
 
 /** The text of the note that both keys sign. No checkpoint begins so: an origin has no spaces. */
-export function handoverText({ origin, size, from, to }: Handover): string {
+export function successionText({ origin, size, from, to }: Succession): string {
   return `${title}\n${origin}\n${size}\n${from}\n${to}\n`;
 }
 
@@ -52,19 +52,19 @@ export function pointOf(x: string): Bytes | undefined {
 }
 
 /**
- * The log's keys, the first one first and `last` at the end; undefined where `handovers` are not what leads to it: each is signed by both
+ * The log's keys, the first one first and `last` at the end; undefined where `successions` are not what leads to it: each is signed by both
  * of its keys, begins with the key to which the one before led, and is of a log that was no smaller.
  */
 export async function keysOf(
   verifying: Verifying,
-  { origin, handovers, last }: KeysClaimed,
+  { origin, successions, last }: KeysClaimed,
 ): Promise<readonly LogKey[] | undefined> {
   const end = pointOf(last);
-  if (!end || handovers.length > handoversMax) return undefined;
+  if (!end || successions.length > successionsMax) return undefined;
   const keys: LogKey[] = [];
   let [from, next] = [0, null as string | null];
-  for (const whole of handovers) {
-    const told = await readHandover(verifying, whole, origin);
+  for (const whole of successions) {
+    const told = await readSuccession(verifying, whole, origin);
     if (!told || told.size < from || (next !== null && told.before !== next)) return undefined;
     keys.push({ x: told.before, key: told.beforeKey, from, until: told.size });
     [from, next] = [told.size, told.after];
@@ -76,12 +76,12 @@ export async function keysOf(
 export interface KeysClaimed {
   readonly origin: string;
   /** Signed notes, the first one first. */
-  readonly handovers: readonly string[];
+  readonly successions: readonly string[];
   /** The `x` of the key that signs now. */
   readonly last: string;
 }
 
-interface ReadHandover {
+interface ReadSuccession {
   readonly size: number;
   readonly before: string;
   readonly beforeKey: Bytes;
@@ -89,7 +89,11 @@ interface ReadHandover {
 }
 
 /** Undefined where it is not of that log, or not signed by both of its keys. */
-async function readHandover(verifying: Verifying, whole: string, origin: string): Promise<ReadHandover | undefined> {
+async function readSuccession(
+  verifying: Verifying,
+  whole: string,
+  origin: string,
+): Promise<ReadSuccession | undefined> {
   const note = parseNote(whole);
   const [first, name, size, from, to, ...rest] = (note?.text ?? "").split("\n");
   if (!note || first !== title || name !== origin || rest.join() !== "" || !/^(0|[1-9]\d{0,15})$/.test(size ?? ""))
@@ -102,7 +106,7 @@ async function readHandover(verifying: Verifying, whole: string, origin: string)
   const told = { origin, size: Number(size), from: "", to: "" };
   told.from = await verifierKey(verifying.digest, before);
   told.to = await verifierKey(verifying.digest, after);
-  if (handoverText(told) !== note.text) return undefined;
+  if (successionText(told) !== note.text) return undefined;
   const [x, y] = [encoded(before.key, "base64url"), encoded(after.key, "base64url")];
   return { size: told.size, before: x, beforeKey: before.key, after: y };
 }

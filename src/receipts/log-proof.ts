@@ -22,7 +22,7 @@ export interface ReceiptProof {
   /** A signed note. */
   readonly checkpoint: string;
   /** Signed notes by which the log's keys followed one another, the first one first. */
-  readonly handovers: readonly string[];
+  readonly successions: readonly string[];
   /** That the checkpoint's log extends an earlier one, for whoever has seen that. */
   readonly extends?: LogExtension;
 }
@@ -85,7 +85,7 @@ export async function placeOf(verifying: Verifying, { content, last, log, truste
     };
   }
   const known = trusted.remembered?.(head.origin);
-  const keys = await keysOf(verifying, { origin: head.origin, handovers: log.handovers, last });
+  const keys = await keysOf(verifying, { origin: head.origin, successions: log.successions, last });
   const areKeysKnown = keys !== undefined && (!known || isContinued(known.keys, keys, head.size));
   const speaking = (keys ?? []).filter(({ from, until }) => head.size >= from && head.size <= (until ?? head.size));
   const named = speaking.map((key) => ({ ...key, name: head.origin }));
@@ -100,7 +100,7 @@ export async function placeOf(verifying: Verifying, { content, last, log, truste
     (await isIncluded(verifying.digest, { index: log.leaf, hash }, head, proof));
   const same = known && (await isSameLog(verifying, { head, log, trusted }, known));
   const checks: ReceiptCheck[] = [
-    { name: "keys", ok: areKeysKnown, says: keysSay(log.handovers.length, known !== undefined) },
+    { name: "keys", ok: areKeysKnown, says: keysSay(log.successions.length, known !== undefined) },
     { name: "checkpoint", ok: isSigned, says: `The log ${head.origin} had ${head.size} receipts, by its key's word.` },
     { name: "leaf", ok: isLeaf, says: `It is leaf ${log.leaf + 1} of ${head.size} of that log.` },
   ];
@@ -115,9 +115,9 @@ export async function placeOf(verifying: Verifying, { content, last, log, truste
 /** Whether a document's `log` has the shape: each member, and no other. */
 export function isProof(log: unknown): log is ReceiptProof {
   if (typeof log !== "object" || log === null) return false;
-  const { leaf, proof, checkpoint, handovers, extends: extension, ...more } = log as Record<string, unknown>;
+  const { leaf, proof, checkpoint, successions, extends: extension, ...more } = log as Record<string, unknown>;
   const isWhole =
-    Number.isSafeInteger(leaf) && areTexts(proof) && typeof checkpoint === "string" && areTexts(handovers);
+    Number.isSafeInteger(leaf) && areTexts(proof) && typeof checkpoint === "string" && areTexts(successions);
   return isWhole && Object.keys(more).length === 0 && (extension === undefined || isExtension(extension));
 }
 
@@ -134,11 +134,11 @@ function areTexts(value: unknown): boolean {
   return Array.isArray(value) && value.length <= textsMax && value.every((one) => typeof one === "string");
 }
 
-function keysSay(handovers: number, isKnown: boolean): string {
+function keysSay(successions: number, isKnown: boolean): string {
   const own =
-    handovers === 0
+    successions === 0
       ? "The log has had one key"
-      : `Each of the log's ${handovers + 1} keys followed by the word of the one before`;
+      : `Each of the log's ${successions + 1} keys followed by the word of the one before`;
   return isKnown ? `${own}, as far as you have seen them.` : `${own}.`;
 }
 

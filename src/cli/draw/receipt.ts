@@ -1,8 +1,9 @@
 /** A receipt and the checks of one, for people. */
-import type { Receipt, ReceiptKeysView, SignedReceipt } from "../../contract/receipts.ts";
+import type { Receipt, ReceiptKeysView, SignedReceipt, StatementView } from "../../contract/receipts.ts";
 import { routeSays } from "../../evidence/pool-route.ts";
 import type { Paper } from "./paper.ts";
 import { dayTimeOf, secondsOf, tone, wrap } from "./paper.ts";
+import { drawTable } from "./table.ts";
 import { drawRows } from "./views.ts";
 
 export function drawReceipt(paper: Paper, { receipt, log }: Pick<SignedReceipt, "receipt" | "log">): string {
@@ -59,4 +60,44 @@ export function drawReceiptKeys(paper: Paper, { origin, keys }: ReceiptKeysView)
     ];
   });
   return `${tone(paper, "strong", origin)}\n${drawRows(paper, rows)}`;
+}
+
+export function drawReceipts(paper: Paper, receipts: readonly Receipt[]): string {
+  if (receipts.length === 0) return "No receipts: no GPU call that this account pays has ended then.\n";
+  return drawTable(
+    paper,
+    [
+      { head: "ENDED", cell: (receipt) => dayTimeOf(paper, receipt.endedAt), drop: 2 },
+      { head: "RECEIPT", cell: (receipt) => receipt.id, drop: 0 },
+      { head: "SPACE", cell: (receipt) => receipt.space, drop: 3 },
+      { head: "CALLED BY", cell: (receipt) => receipt.account, drop: 4 },
+      { head: "OUTCOME", cell: (receipt) => receipt.code ?? receipt.outcome, drop: 1 },
+      { head: "CHARGED", cell: (receipt) => secondsOf(receipt.chargedMs), right: true, drop: 0 },
+    ],
+    receipts,
+  );
+}
+
+export function drawStatement(paper: Paper, statement: StatementView): string {
+  const { account, month, calls, chargedMs, creditsMs, lines, more, removedUntil } = statement;
+  const title = `${tone(paper, "strong", `${account}, ${month}`)}  ${calls} calls, ${secondsOf(chargedMs)} charged`;
+  const credits = creditsMs > 0 ? `, ${secondsOf(creditsMs)} of it by credits` : "";
+  const table = drawTable(
+    paper,
+    [
+      { head: "SPACE", cell: (line) => line.space, drop: 0 },
+      { head: "POOL", cell: (line) => line.pool, drop: 3 },
+      { head: "SIZE", cell: (line) => line.size, drop: 2 },
+      { head: "CALLS", cell: (line) => String(line.calls), right: true, drop: 1 },
+      { head: "USED", cell: (line) => secondsOf(line.usedMs), right: true, drop: 4 },
+      { head: "CHARGED", cell: (line) => secondsOf(line.chargedMs), right: true, drop: 0 },
+    ],
+    lines,
+  );
+  const rest = more ? "There are more lines; the sums are of all.\n" : "";
+  const removed =
+    removedUntil === null
+      ? ""
+      : `Receipts from before ${dayTimeOf(paper, removedUntil)} were removed, and are not in it.\n`;
+  return `${title}${credits}\n${lines.length > 0 ? table : ""}${rest}${removed}`;
 }

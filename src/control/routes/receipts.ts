@@ -6,14 +6,37 @@ import type { ConsistencyView, ReceiptKeysView } from "../../contract/receipts.t
 import { TooManyKeys } from "../../identity/receipt-key.ts";
 import { tileAt } from "../../receipts/tiles.ts";
 import type { Route } from "../api.ts";
-import { administrator, mayKnow, ownerOf, refuse, wholeNumber } from "../api.ts";
+import { administrator, askedAccount, mayKnow, ownerOf, refuse, wholeNumber } from "../api.ts";
 import { noteChange } from "../auditing.ts";
 
 /** As large as a log gets. */
 const sizeMax = 10 ** 12;
+const pageSize = 50;
+const monthSays = "`month` is a month in UTC, as 2026-11, and `page` what the page before named.";
 const tileLife = "public, max-age=31536000, immutable";
 
 export const receiptsRoute: Route = (api, server) => {
+  api.get("/api/receipts", async (c) => {
+    const account = askedAccount(c);
+    if (account instanceof Response) return account;
+    const below = c.req.query("below");
+    const page = await server.statements.list({
+      ...{ account, month: c.req.query("month"), page: c.req.query("page") },
+      below: below === undefined ? undefined : wholeNumber(below, { min: 0, max: sizeMax, otherwise: 0 }),
+      limit: wholeNumber(c.req.query("limit"), { min: 1, max: 200, otherwise: pageSize }),
+    });
+    if (!page) return refuse(c, "control/invalid", { detail: monthSays });
+    if (page.items.length > 0 || (await server.quota(account))) return c.json(page);
+    return refuse(c, "control/not-found", { detail: `There is no account ${account}.` });
+  });
+  api.get("/api/statements/:month", async (c) => {
+    const account = askedAccount(c);
+    if (account instanceof Response) return account;
+    const statement = await server.statements.statement(account, c.req.param("month"));
+    if (!statement) return refuse(c, "control/invalid", { detail: monthSays });
+    if (statement.calls > 0 || (await server.quota(account))) return c.json(statement);
+    return refuse(c, "control/not-found", { detail: `There is no account ${account}.` });
+  });
   api.get("/api/receipts/:id", async (c) => {
     const since = wholeNumber(c.req.query("since"), { min: 0, max: sizeMax, otherwise: 0 });
     const signed = await server.receipt(c.req.param("id"), since);
