@@ -13,6 +13,7 @@ import { exit } from "../src/cli/exit.ts";
 import { verifyReceipt } from "../src/receipts/document.ts";
 import type { RememberedLog } from "../src/receipts/log-proof.ts";
 import { borrowed, endedCall } from "./support/calls.ts";
+import { freePort } from "./support/free-port.ts";
 import { Platform, lives, until, upRefused, visit, type Account, type App } from "./support/platform.ts";
 
 const problemIn = (out: string): Problem => JSON.parse(out) as Problem;
@@ -52,11 +53,22 @@ describe("waybill up that cannot start", () => {
     const { code, out } = await upRefused(
       join(up.folder, "wrong"),
       0,
-      { WAYBILL_BUILD_SECONDS: "soon", WAYBILL_START_SECONDS: "0", WAYBILL_APPS_DOMAIN: "no domain" },
+      {
+        WAYBILL_METRICS: "9464",
+        WAYBILL_BUILD_SECONDS: "soon",
+        WAYBILL_START_SECONDS: "0",
+        WAYBILL_APPS_DOMAIN: "no domain",
+      },
       ["--host", "0.0.0.0"],
     );
     assert.equal(code, exit.usage);
-    for (const name of ["WAYBILL_BUILD_SECONDS", "WAYBILL_START_SECONDS", "WAYBILL_APPS_DOMAIN", "--host"])
+    for (const name of [
+      "WAYBILL_METRICS",
+      "WAYBILL_BUILD_SECONDS",
+      "WAYBILL_START_SECONDS",
+      "WAYBILL_APPS_DOMAIN",
+      "--host",
+    ])
       assert.match(problemIn(out).detail, new RegExp(name));
   });
 });
@@ -118,8 +130,10 @@ describe("a platform that runs", () => {
   let alice: Account;
   let bob: Account;
   let app: App;
+  let metricsPort: number;
   before(async () => {
-    up = await Platform.start();
+    metricsPort = await freePort();
+    up = await Platform.start({ env: { WAYBILL_METRICS: `127.0.0.1:${metricsPort}` } });
     alice = await up.account("alice");
     bob = await up.account("bob");
     app = await up.deploy(alice, "app");
@@ -280,6 +294,21 @@ describe("a platform that runs", () => {
     assert.equal((await visit(`${app.url}/`, alice)).status, 200);
     assert.equal((await up.replica(app.space)).id, before.id);
     assert.equal((await up.admin.space(app.space)).state, "running");
+  });
+
+  test("metrics are told to operators, and to whoever reaches the address that was named for them", async () => {
+    const ask = (token: string | null) =>
+      fetch(`${up.url}/metrics`, { headers: token === null ? {} : { authorization: `Bearer ${token}` } });
+    assert.deepEqual([(await ask(null)).status, (await ask(bob.token)).status], [401, 403]);
+    const told = await (await ask(await adminToken())).text();
+    assert.match(told, /^waybill_works_total\{kind="call",code="ok",boundary="",owner=""\} [1-9]\d*$/m);
+    assert.match(told, /^waybill_pool_slots\{pool="main"\} [1-9]\d*$/m);
+    assert.match(told, /^waybill_journal_groups_total [1-9]\d*$/m);
+    const open = await fetch(`http://127.0.0.1:${metricsPort}/metrics`);
+    assert.equal(open.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    const types = (text: string) => text.split("\n").filter((line) => line.startsWith("# TYPE"));
+    assert.deepEqual(types(await open.text()), types(told));
+    assert.equal((await fetch(`http://127.0.0.1:${metricsPort}/api/status`)).status, 404);
   });
 
   test("what an operator takes out of use is a planned incident, told to all, explained, and closed when it is given back", async () => {

@@ -3,6 +3,7 @@
  * amounts whole GPU milliseconds, instants RFC 3339 in UTC. Fields are added, never renamed. Every refusal is
  * `application/problem+json` (contract/problem.ts).
  *   GET    /api/status                              → StatusView
+ *   GET    /metrics                                 → Prometheus' text form: for operators (WAYBILL_METRICS: on an address of its own)
  *   GET    /api/incidents?page=                     → Page of IncidentView; GET /api/incidents/ID → IncidentView
  *   POST   /api/incidents/ID/notes                  { says } → IncidentView; POST …/close { says } ends it: for operators
  *   GET    /api/whoami-v2                           → WhoAmI (the Hub's shape)

@@ -39,6 +39,7 @@ const needs: Readonly<Record<string, Need>> = {
   "GET /.waybill/sign-out": "open",
   "GET /hand-over": "open",
   "GET /api/status": "open",
+  "GET /metrics": "operator",
   "GET /api/incidents": "open",
   "GET /api/incidents/:id": "open",
   "POST /api/incidents/:id/notes": "operator",

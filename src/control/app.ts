@@ -35,6 +35,7 @@ import { uploadRoute } from "./routes/hub/upload.ts";
 import { incidentsRoute } from "./routes/incidents.ts";
 import { loginRoute } from "./routes/login.ts";
 import { logsRoute } from "./routes/logs.ts";
+import { metricsRoute } from "./routes/metrics.ts";
 import { pagesRoute } from "./routes/pages.ts";
 import { allowancesRoute } from "./routes/allowances.ts";
 import { tiersRoute } from "./routes/tiers.ts";
@@ -65,6 +66,7 @@ const routes: readonly Route[] = [
   settingsRoute,
   statusRoute,
   incidentsRoute,
+  metricsRoute,
   whoamiRoute,
   tokensRoute,
   deviceRoute,

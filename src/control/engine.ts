@@ -107,6 +107,7 @@ export class Engine implements AsyncDisposable {
   readonly #offset: number;
   /** Those that are not durable, in order of index. */
   readonly #batches: Batch[] = [];
+  readonly #groups = { count: 0, records: 0 };
   /** Answers that wait for them. */
   #inFlight = 0;
   #durable: number;
@@ -154,6 +155,11 @@ export class Engine implements AsyncDisposable {
   /** Index of the last durable record. */
   get durable(): number {
     return this.#durable;
+  }
+
+  /** In how many groups records were made durable since the start, and how many records. */
+  get groups(): { readonly count: number; readonly records: number } {
+    return { ...this.#groups };
   }
 
   /** sha256 of the state's canonical form, in hexadecimal digits (L25). */
@@ -269,6 +275,8 @@ export class Engine implements AsyncDisposable {
       const { records, told, waiting } = this.#batches.shift() as Batch;
       this.#inFlight -= waiting;
       this.#durable = (records.at(-1) as LedgerRecord).index;
+      this.#groups.count += 1;
+      this.#groups.records += records.length;
       try {
         for (const record of records) for (const listener of this.#listeners) listener(record);
         told.resolve();

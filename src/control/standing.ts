@@ -99,6 +99,13 @@ export class StandingDesk implements AsyncDisposable {
     void this.#lookQuietly();
   }
 
+  /** All that was ever counted. */
+  async allCounts(): Promise<Counts> {
+    await this.#calls.catchUp();
+    const { spans } = await this.#parts.record.counts([0]);
+    return spans[0] ?? { from: 0, works: [], waits: [] };
+  }
+
   /** Where the record cannot be asked, what was told last, with all that is unknown now. */
   async view(reader: Reader): Promise<Standing | undefined> {
     try {

@@ -1,4 +1,5 @@
 /** The only reader of the environment: names here are the names that an operator types. All problems are told at once. */
+import { metricsAddress, type MetricsAddress } from "./metrics-door.ts";
 import { availableParallelism, homedir, totalmem } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import process from "node:process";
@@ -58,6 +59,8 @@ export interface PlatformConfig {
   readonly providers: readonly ProviderSettings[];
   /** `waybill edge` carries the requests, and this process none. */
   readonly edgeApart: boolean;
+  /** Where `/metrics` is told without a token; null: nowhere. */
+  readonly metrics: MetricsAddress | null;
   /** How it is reached, and who may stand in front of it. */
   readonly network: NetworkConfig;
   /** Null: the edge speaks none. */
@@ -206,6 +209,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const unvisitedMs = read.seconds("WAYBILL_PAUSE_UNVISITED_SECONDS", 10 * 366 * 86_400) ?? null;
   const wakeWithinMs = read.seconds("WAYBILL_WAKE_SECONDS");
   const keyHours = read.whole("WAYBILL_KEY_HOURS", { least: 0, most: 87_600 }) ?? 24;
+  const metrics = metricsAddress(env["WAYBILL_METRICS"], problems);
   const edge = readEdgeLimits(read);
   const providers = signInProviders(env, problems);
   if (problems.length > 0) return { ok: false, problems };
@@ -219,6 +223,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     secretsKeyFile: resolve(env["WAYBILL_SECRETS_KEY_FILE"] ?? join(data, "secrets.key")),
     listen: { address: network.address, port: port ?? defaultPort, next: port === undefined },
     edgeApart: options.edgeApart === true,
+    metrics,
     network,
     tls,
     appsDomain: network.appsDomain,

@@ -74,6 +74,7 @@ import { dataFiles, openJournal } from "./open-journal.ts";
 import { consoleHosts, edgeNetwork, insideSocket, ownHost, ownEdge, platformUrlFor } from "./own-edge.ts";
 import { RemoteNodes } from "./remote-nodes.ts";
 import { payerOfApp, visitorIdentity, verifyVisitor } from "./visitors.ts";
+import { openMetricsDoor } from "./metrics-door.ts";
 import { openStanding } from "./standing.ts";
 import { spaceOwner } from "../contract/space.ts";
 
@@ -453,18 +454,17 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     await Promise.all([serverSpool.sync(), edgeSpool.sync()]);
     await shipping();
   };
-  const standing = await openStanding(stack, {
+  watch.standing = await openStanding(stack, {
     ...{ evidence, engine, journal, nodes, clock, random, onFailure },
     shippedAt: () => shippedAt,
   });
-  watch.standing = standing;
   let bootMs = 0;
   const server = new Server({
     engine,
     journal,
     catalog,
     evidence,
-    standing,
+    standing: watch.standing,
     resolver,
     sessions,
     visitKey,
@@ -598,6 +598,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
       ),
     );
   }
+  stack.use(await openMetricsDoor(config.metrics, { metrics: () => server.metrics(), onFailure }));
   stack.defer(() => spaces.close());
   await spaces.openAddresses();
   stack.use(retention);
