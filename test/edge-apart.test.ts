@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Agent } from "node:http";
 import { after, before, describe, test } from "node:test";
+import type { StatusView } from "../src/contract/status.ts";
 import { isAlive, Role } from "./support/cluster.ts";
 import { Echo, get, loadApp, loadOf, Stream, upload, well } from "./support/edge-load.ts";
 import { freePort } from "./support/free-port.ts";
@@ -198,8 +199,12 @@ describe("waybill edge", () => {
     assert.match(asleep.text, /The control plane is away since .*"code":"control-down"/);
     const unseen = await get(app.url, { headers: { authorization: `Bearer ${token}` } });
     assert.match(unseen.text, /was not seen here before/);
-    const console = await visit(`${up.url}/api/status`);
+    const console = await visit(`${up.url}/api/tiers`);
     assert.deepEqual([console.status, console.headers.get("proxy-status")?.includes("control-down")], [503, true]);
+    const last = JSON.parse((await get(`${up.url}/api/status`)).text) as StatusView;
+    assert.equal(last.isLastKnown, true);
+    assert.ok(Date.parse(last.asOf ?? "") <= Date.now() && last.boundaries?.length === 9);
+    assert.deepEqual([last.isolation, last.edge], [null, null], "no more than strangers are told");
     await up.up();
     await settled();
     const { events } = stream;

@@ -55,6 +55,7 @@ describe("waybill up that cannot start", () => {
       0,
       {
         WAYBILL_METRICS: "9464",
+        WAYBILL_OTLP: "collector:4318",
         WAYBILL_BUILD_SECONDS: "soon",
         WAYBILL_START_SECONDS: "0",
         WAYBILL_APPS_DOMAIN: "no domain",
@@ -64,6 +65,7 @@ describe("waybill up that cannot start", () => {
     assert.equal(code, exit.usage);
     for (const name of [
       "WAYBILL_METRICS",
+      "--otlp",
       "WAYBILL_BUILD_SECONDS",
       "WAYBILL_START_SECONDS",
       "WAYBILL_APPS_DOMAIN",

@@ -118,6 +118,8 @@ export interface UpOptions {
   readonly service: boolean;
   /** `waybill edge` carries the requests, and this process none. */
   readonly edgeApart?: boolean;
+  /** A collector of traces; undefined: WAYBILL_OTLP, else none. */
+  readonly otlp?: string | undefined;
   /** One JSON line when ready, then log lines as JSON on stderr. */
   readonly json: boolean;
 }

@@ -36,6 +36,7 @@ const facts: MetricFacts = {
   },
   evidenceRecords: 12,
   groups: { count: 5, records: 70 },
+  spansDropped: 0,
   open: { calls: 3, heldMs: 60_000 },
   process: { residentBytes: 1e8, cpuMs: 1500, startedAt: now },
   now,

@@ -43,6 +43,7 @@ export const metrics = {
   waybill_builds_queued: { type: "gauge", help: "Builds that wait for a builder." },
   waybill_builds_running: { type: "gauge", help: "Builds under way." },
   waybill_spaces: { type: "gauge", help: "Spaces that are there." },
+  waybill_spans_dropped_total: { type: "counter", help: "Spans that the collector of traces did not take." },
   process_resident_memory_bytes: { type: "gauge", help: "Resident memory of the server's process." },
   process_cpu_seconds_total: { type: "counter", help: "Processor time of the server's process." },
   process_start_time_seconds: { type: "gauge", help: "When it was started, seconds since 1970." },
@@ -55,6 +56,7 @@ export interface MetricFacts {
   readonly counts: Counts;
   readonly evidenceRecords: number;
   readonly groups: { readonly count: number; readonly records: number };
+  readonly spansDropped: number;
   readonly open: { readonly calls: number; readonly heldMs: number };
   readonly process: { readonly residentBytes: number; readonly cpuMs: number; readonly startedAt: number };
   readonly now: number;
@@ -127,6 +129,7 @@ function samplesOf({ status, counts, now, ...facts }: MetricFacts): Record<Metri
     waybill_builds_queued: one(builds.queued),
     waybill_builds_running: one(builds.building),
     waybill_spaces: one(status.spaces),
+    waybill_spans_dropped_total: one(facts.spansDropped),
     process_resident_memory_bytes: one(facts.process.residentBytes),
     process_cpu_seconds_total: one(facts.process.cpuMs / 1000),
     process_start_time_seconds: one(facts.process.startedAt / 1000),

@@ -270,6 +270,9 @@ export class Server {
     return repo.gated === "no" || this.gates.has(repo, account) || this.mayAccount(account, "write", repo);
   }
 
+  /** Of traces that are sent to a collector; set where one is named. */
+  spansDropped = (): number => 0;
+
   /** In Prometheus' text form. */
   async metrics(): Promise<string> {
     const { engine, evidence, standing, clock } = this.#parts;
@@ -289,7 +292,17 @@ export class Server {
     };
     const { groups } = engine;
     const evidenceRecords = evidence.index();
-    return drawMetrics({ status, counts, open, groups, evidenceRecords, process: own, now: clock.wall() });
+    const spansDropped = this.spansDropped();
+    return drawMetrics({
+      status,
+      counts,
+      open,
+      groups,
+      evidenceRecords,
+      spansDropped,
+      process: own,
+      now: clock.wall(),
+    });
   }
 
   /** Undefined where a test detects nothing. */

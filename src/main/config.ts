@@ -1,5 +1,5 @@
 /** The only reader of the environment: names here are the names that an operator types. All problems are told at once. */
-import { metricsAddress, type MetricsAddress } from "./metrics-door.ts";
+import { collectorUrl, metricsAddress, type MetricsAddress } from "./metrics-door.ts";
 import { availableParallelism, homedir, totalmem } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import process from "node:process";
@@ -61,6 +61,8 @@ export interface PlatformConfig {
   readonly edgeApart: boolean;
   /** Where `/metrics` is told without a token; null: nowhere. */
   readonly metrics: MetricsAddress | null;
+  /** The collector of traces; null: none. */
+  readonly otlp: string | null;
   /** How it is reached, and who may stand in front of it. */
   readonly network: NetworkConfig;
   /** Null: the edge speaks none. */
@@ -210,6 +212,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const wakeWithinMs = read.seconds("WAYBILL_WAKE_SECONDS");
   const keyHours = read.whole("WAYBILL_KEY_HOURS", { least: 0, most: 87_600 }) ?? 24;
   const metrics = metricsAddress(env["WAYBILL_METRICS"], problems);
+  const otlp = collectorUrl(options.otlp ?? env["WAYBILL_OTLP"], problems);
   const edge = readEdgeLimits(read);
   const providers = signInProviders(env, problems);
   if (problems.length > 0) return { ok: false, problems };
@@ -224,6 +227,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     listen: { address: network.address, port: port ?? defaultPort, next: port === undefined },
     edgeApart: options.edgeApart === true,
     metrics,
+    otlp,
     network,
     tls,
     appsDomain: network.appsDomain,

@@ -16,6 +16,8 @@ export interface ConsoleCarry {
   readonly explainUrl: (id: string) => string;
   /** Since when no server is there, as a sentence. */
   readonly awaySays: () => string;
+  /** What the server kept of its status last; undefined where it never did. */
+  readonly lastStatus: () => Promise<object | undefined>;
 }
 
 /** Of one connection only, on both sides (RFC 9110 §7.6.1); `expect` the edge has answered. */
@@ -42,6 +44,7 @@ export function carryConsole(carry: ConsoleCarry): EdgeOptions["console"] {
     });
     const onFailed = (): void => {
       if (response.headersSent || response.destroyed) response.destroy();
+      else if (upgrade === undefined && asksForStatus(request)) void answerLast(carry, request, response);
       else answerAway(carry, request, response);
     };
     asked.on("error", onFailed);
@@ -99,6 +102,25 @@ function carriedBy(request: IncomingMessage, inside: InsideCaller | undefined, u
 function switching({ statusCode, statusMessage, rawHeaders }: IncomingMessage): string {
   const lines = rawHeaders.map((text, i) => (i % 2 === 0 ? `${text}: ` : `${text}\r\n`));
   return `HTTP/1.1 ${statusCode} ${statusMessage}\r\n${lines.join("")}\r\n`;
+}
+
+function asksForStatus({ method, url = "" }: IncomingMessage): boolean {
+  return method === "GET" && url.split("?")[0] === "/api/status";
+}
+
+/** Of the status it is told what was so last, with when that was. */
+async function answerLast(carry: ConsoleCarry, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const last = await carry.lastStatus();
+  if (response.headersSent || response.destroyed) return;
+  if (last === undefined) return answerAway(carry, request, response);
+  const text = JSON.stringify(last);
+  response.writeHead(200, {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(text),
+    "cache-control": "no-store",
+    connection: "close",
+  });
+  response.end(text);
 }
 
 /** Counted, not recorded, as all that has no account yet; the answer bears the counter's id. */

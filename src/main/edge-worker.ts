@@ -8,6 +8,7 @@ import type { Edge, SharedSession, SharedSockets, TlsOptions } from "../edge/ind
 import { openSpool } from "../record/spool.ts";
 import { systemClock, systemRandom } from "./clock.ts";
 import { carryConsole } from "./console-carry.ts";
+import { lastStatus } from "./last-status.ts";
 import { edgeNetwork } from "./own-edge.ts";
 import { ControlLine } from "./control-line.ts";
 import type { PlatformConfig } from "./config.ts";
@@ -113,6 +114,7 @@ try {
       counter: line,
       explainUrl,
       awaySays: () => line.awaySays("The console and the API answer when it is back."),
+      lastStatus: () => lastStatus(config.data),
     }),
     consoleHosts,
     appsDomain,

@@ -28,6 +28,14 @@ export function metricsAddress(text: string | undefined, problems: string[]): Me
   return null;
 }
 
+/** A collector's address by http or https; null where nothing is set. */
+export function collectorUrl(text: string | undefined, problems: string[]): string | null {
+  if (text === undefined || text === "") return null;
+  if (/^https?:$/.test(URL.parse(text)?.protocol ?? "")) return text;
+  problems.push(`--otlp is "${text}"; write the collector's address, such as http://localhost:4318`);
+  return null;
+}
+
 /** Rejects where the address cannot be listened on; without one it opens nothing. */
 export async function openMetricsDoor(
   at: MetricsAddress | null,

@@ -20,6 +20,7 @@ export const dataFiles: readonly string[] = [
   databaseName,
   `${databaseName}-wal`,
   "journal.lock",
+  "status.json",
   markName,
   postgresMark,
   "evidence.db",

@@ -74,8 +74,7 @@ import { dataFiles, openJournal } from "./open-journal.ts";
 import { consoleHosts, edgeNetwork, insideSocket, ownHost, ownEdge, platformUrlFor } from "./own-edge.ts";
 import { RemoteNodes } from "./remote-nodes.ts";
 import { payerOfApp, visitorIdentity, verifyVisitor } from "./visitors.ts";
-import { openMetricsDoor } from "./metrics-door.ts";
-import { openStanding } from "./standing.ts";
+import { openStanding, tellStanding } from "./standing.ts";
 import { spaceOwner } from "../contract/space.ts";
 
 export interface World {
@@ -598,7 +597,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
       ),
     );
   }
-  stack.use(await openMetricsDoor(config.metrics, { metrics: () => server.metrics(), onFailure }));
+  await tellStanding(stack, { config, server, engine, evidence, clock, version: about.version, url: url(), onFailure });
   stack.defer(() => spaces.close());
   await spaces.openAddresses();
   stack.use(retention);

@@ -13,7 +13,7 @@ import { stopAll } from "./stop-all.ts";
 const dataNames: readonly RegExp[] = [
   /^journal\.(db|mark|lock|postgres\.mark|moved\.db)(-wal|-shm|-journal)?$/,
   /^evidence\.db(-wal|-shm|-journal)?$/,
-  /^(folder\.id|secrets\.key|join-token|joined\.json)(\.new)?$/,
+  /^(folder\.id|status\.json|secrets\.key|join-token|joined\.json)(\.new)?$/,
   /^(edge|console|inside)\.sock$/,
   /^(blobs|builds|git|node|repositories|spool|tls|visits)$/,
 ];

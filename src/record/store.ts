@@ -71,6 +71,8 @@ export class EvidenceStore {
   #timers: NodeJS.Timeout[] = [];
   /** What the status is made of. */
   readonly status = new StatusRecord((ask) => this.#call({ op: "status", ask }));
+  /** Told of each batch that is stored, whole or in part, and in which nothing is malformed. */
+  onStored: ((batch: EvidenceBatch) => void) | undefined;
   readonly #pending = new Map<number, Pending>();
   readonly #worker: Worker;
   readonly #clock: Clock;
@@ -104,6 +106,7 @@ export class EvidenceStore {
   async ingest(batch: EvidenceBatch, node?: string): Promise<Ingested> {
     const done = (await this.#call({ op: "ingest", batch, ...(node !== undefined && { node }) })) as Ingested;
     this.#index += done.stored;
+    if (done.stored > 0 && done.refused === 0) this.onStored?.(batch);
     return done;
   }
 

@@ -11,6 +11,7 @@ interface Options extends GlobalOptions, NetworkOptions {
   readonly port?: number;
   readonly sandbox?: string;
   readonly edge?: "own" | "apart";
+  readonly otlp?: string;
   readonly journal?: string;
   readonly standby?: true;
 }
@@ -37,10 +38,11 @@ export function declare(program: Command, run: Runner): void {
       "own: this process carries the requests, as by default; apart: `waybill edge` on the same data folder does",
       parseEdge,
     )
+    .option("--otlp <url>", "send works as traces to a collector, by OTLP over HTTP, such as http://localhost:4318")
     .action(
       run(async (world, command) => {
         const options = command.optsWithGlobals<Options>();
-        const { data, port, sandbox, journal, standby, edge, json } = options;
+        const { data, port, sandbox, journal, standby, edge, otlp, json } = options;
         return await world.up({
           role: "server",
           data,
@@ -52,6 +54,7 @@ export function declare(program: Command, run: Runner): void {
           standBy: standby === true,
           service: true,
           edgeApart: edge === "apart",
+          otlp,
           json: json === true,
         });
       }),

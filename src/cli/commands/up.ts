@@ -12,6 +12,7 @@ interface Options extends GlobalOptions, NetworkOptions {
   readonly simulateGpus?: { readonly devices: number; readonly slots: number };
   readonly sandbox?: string;
   readonly edge?: "own" | "apart";
+  readonly otlp?: string;
   readonly service?: true;
 }
 
@@ -39,10 +40,11 @@ export function declare(program: Command, run: Runner): void {
       "own: this process carries the requests, as by default; apart: `waybill edge` on the same data folder does",
       parseEdge,
     )
+    .option("--otlp <url>", "send works as traces to a collector, by OTLP over HTTP, such as http://localhost:4318")
     .action(
       run(async (world, command) => {
         const options = command.optsWithGlobals<Options>();
-        const { data, port, simulateGpus, sandbox, service, edge, json } = options;
+        const { data, port, simulateGpus, sandbox, service, edge, otlp, json } = options;
         return await world.up({
           role: "all",
           data,
@@ -54,6 +56,7 @@ export function declare(program: Command, run: Runner): void {
           standBy: false,
           service: service === true,
           edgeApart: edge === "apart",
+          otlp,
           json: json === true,
         });
       }),
