@@ -19,7 +19,7 @@ import type { Command, TierName, TierSettings } from "../core/model.ts";
 import type { LedgerRecord } from "../core/record.ts";
 import type { RouteOf } from "../core/routes.ts";
 import { poolOfCall, routeKey } from "../core/routing.ts";
-import { boardOf, budgetOf, openCallsOn, poolOf, poolsOf, queueOf, quotaIn, tiersOf } from "../core/views.ts";
+import { boardOf, budgetOf, poolOf, poolsOf, queueOf, quotaIn, tiersOf } from "../core/views.ts";
 import type { BudgetSummary, Quota } from "../core/views.ts";
 import type { Actor } from "../core/spaces/model.ts";
 import type { Code } from "../evidence/codes.ts";
@@ -65,7 +65,7 @@ import type { SpanAsked } from "./spans.ts";
 import type { SpanExplanation } from "../evidence/span.ts";
 import type { Hardware } from "./hardware.ts";
 import type { NodeTokens } from "./node-tokens.ts";
-import { drawMetrics } from "./metrics.ts";
+import { tellMetrics } from "./metric-facts.ts";
 import type { Nodes } from "./nodes.ts";
 import { Hub } from "./hub.ts";
 import { Discussions } from "./discussions.ts";
@@ -275,34 +275,7 @@ export class Server {
 
   /** In Prometheus' text form. */
   async metrics(): Promise<string> {
-    const { engine, evidence, standing, clock } = this.#parts;
-    const [status, counts, open] = await Promise.all([
-      this.status(),
-      standing?.allCounts() ?? { from: 0, works: [], waits: [] },
-      engine.read((state) => {
-        const all = [...state.nodes.keys()].flatMap((node) => openCallsOn(state, node));
-        return { calls: all.length, heldMs: all.reduce((sum, { heldMs }) => sum + heldMs, 0) };
-      }),
-    ]);
-    const { user, system } = process.cpuUsage();
-    const own = {
-      residentBytes: process.memoryUsage.rss(),
-      cpuMs: (user + system) / 1000,
-      startedAt: Math.round(performance.timeOrigin),
-    };
-    const { groups } = engine;
-    const evidenceRecords = evidence.index();
-    const spansDropped = this.spansDropped();
-    return drawMetrics({
-      status,
-      counts,
-      open,
-      groups,
-      evidenceRecords,
-      spansDropped,
-      process: own,
-      now: clock.wall(),
-    });
+    return tellMetrics({ ...this.#parts, status: await this.status(), spansDropped: this.spansDropped() });
   }
 
   /** Undefined where a test detects nothing. */
