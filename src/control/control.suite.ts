@@ -425,6 +425,7 @@ export class ControlWorld implements AsyncDisposable {
       gaps: [],
       watermarks: [],
       epochs: [],
+      clocks: [],
       links: [],
       droppedThrough: null,
       index: 0,

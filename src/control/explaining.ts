@@ -165,6 +165,7 @@ export class Explaining {
       gaps: told.gaps,
       watermarks: told.watermarks,
       epochs: told.epochs,
+      clocks: told.clocks,
       links: [],
       charge: row ? chargeOf(row) : null,
       simulated: row?.simulated === true,

@@ -163,6 +163,14 @@ export interface EpochState {
   readonly state: "open" | "closed" | "dead";
 }
 
+/** How far an emitter's clock is from the evidence store's, estimated when its records come in. Shown; orders nothing. */
+export interface EmitterClock {
+  readonly emitter: string;
+  /** It is ahead by no less than this; below zero: behind by no more than that. */
+  readonly aheadMs: number;
+  readonly measuredBefore: string;
+}
+
 /** A span of one emitter's numbers that the record does not hold. */
 export interface Gap {
   readonly emitter: string;

@@ -38,6 +38,7 @@ export function explain(record: WorkRecord): Explanation {
     entries: [...reading.entries, ...cited(reading.neighbours, verdict)],
     gaps: gapsOf(reading, () => true),
     links: linksOf(reading),
+    ...(record.clocks !== undefined && record.clocks.length > 0 && { clocks: record.clocks }),
     read: record.read,
   };
 }

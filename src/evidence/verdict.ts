@@ -1,7 +1,7 @@
 /** The shape of what `waybill explain` says. `explain.ts` computes it from the record alone. */
 import type { Payer } from "./payer.ts";
 import type { Boundary, Owner, Retry } from "./codes.ts";
-import type { Entry, Gap, WorkKind } from "./entry.ts";
+import type { EmitterClock, Entry, Gap, WorkKind } from "./entry.ts";
 import type { InferenceRule } from "./rules/inferences.ts";
 
 export type Certainty = "proved" | "likely" | "unknown";
@@ -75,6 +75,8 @@ export interface Explanation {
   readonly gaps: readonly Gap[];
   /** Works that this one caused or was caused by. */
   readonly links: readonly Link[];
+  /** How far the clocks of those who told of it are from the server's: shown, and no verdict rests on it. */
+  readonly clocks?: readonly EmitterClock[];
   /** Where more of it is shown: commands, as they are typed. */
   readonly look?: readonly string[];
   /** What was asked for, where that is another id of the same: an entry's, a receipt's. */

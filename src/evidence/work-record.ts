@@ -1,7 +1,7 @@
 /** What `explain` is given: everything that the record holds of one work, and which indexes that record was read at. */
 import type { Owner } from "./codes.ts";
 import type { Certainty, Charge, WorkOutcome } from "./verdict.ts";
-import type { Entry, EpochState, Gap, Watermark, WorkKind } from "./entry.ts";
+import type { EmitterClock, Entry, EpochState, Gap, Watermark, WorkKind } from "./entry.ts";
 
 /** A work that this one caused or was caused by, as short as it is shown beside it. */
 export interface LinkedWork {
@@ -28,6 +28,8 @@ export interface WorkRecord {
   readonly gaps: readonly Gap[];
   readonly watermarks: readonly Watermark[];
   readonly epochs: readonly EpochState[];
+  /** Of those who told of it, as far as known. */
+  readonly clocks?: readonly EmitterClock[];
   readonly links: readonly LinkedWork[];
   /** A call's receipt id and charge where there is one; amounts in GPU milliseconds. */
   readonly charge: Charge | null;

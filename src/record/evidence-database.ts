@@ -7,6 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import type { StatementSync } from "node:sqlite";
 import type { EvidenceBatch } from "../contract/agent.ts";
 import type { Entry, Packed, Watermark } from "../evidence/entry.ts";
+import { EmitterClocks } from "./emitter-clocks.ts";
 import { evidenceMigrations, evidenceSchema, evidenceSchemaVersion } from "./evidence-schema.ts";
 import { PackedRows, spaceOf } from "./packed-rows.ts";
 import { parseRecord } from "./parse-record.ts";
@@ -34,6 +35,8 @@ export interface Ingested {
 /** A batch, and the node that sent it; undefined for the server's own emitters. */
 export interface Sent {
   readonly batch: EvidenceBatch;
+  /** When it came, milliseconds since 1970; without it nothing is learnt of its emitter's clock. */
+  readonly heardAt?: number;
   readonly node?: string;
 }
 
@@ -72,6 +75,7 @@ const checkpointPages = 4_000;
 export class EvidenceDatabase {
   readonly db: DatabaseSync;
   readonly requestLogs: RequestLogs;
+  readonly clocks: EmitterClocks;
   readonly workCounts: WorkCounts;
   readonly packedRows: PackedRows;
   #index: number;
@@ -90,6 +94,7 @@ export class EvidenceDatabase {
     this.db.exec(`BEGIN IMMEDIATE; ${this.#migration()} ${evidenceSchema} COMMIT;`);
     this.#index = this.#meta("index");
     this.requestLogs = new RequestLogs(this);
+    this.clocks = new EmitterClocks(this);
     this.workCounts = new WorkCounts(this);
     this.packedRows = new PackedRows(this);
   }
@@ -118,6 +123,7 @@ export class EvidenceDatabase {
       this.requestLogs.read();
       this.workCounts.drop();
       this.packedRows.forget();
+      this.clocks.forget();
       throw error;
     }
   }
@@ -168,6 +174,7 @@ export class EvidenceDatabase {
       this.requestLogs.read();
       this.workCounts.drop();
       this.packedRows.forget();
+      this.clocks.forget();
       throw error;
     }
   }
@@ -183,7 +190,7 @@ export class EvidenceDatabase {
     this.db.close();
   }
 
-  #ingestOne({ batch, node }: Sent): Ingested {
+  #ingestOne({ batch, node, heardAt }: Sent): Ingested {
     const { emitter, epoch } = batch;
     const owner = node === undefined ? undefined : this.#ownerOf(emitter, node);
     if (owner !== node)
@@ -194,6 +201,7 @@ export class EvidenceDatabase {
     let refused = 0;
     let stored = 0;
     let closed = false;
+    let newest = 0;
     let seq = 0;
     for (const raw of batch.records) {
       seq = Math.max(seq, claimedSeq(raw.body));
@@ -209,7 +217,9 @@ export class EvidenceDatabase {
       stored += 1;
       this.#index += 1;
       this.#put(record);
+      newest = Math.max(newest, writtenAt(record));
     }
+    if (heardAt !== undefined && newest > 0) this.clocks.came(emitter, newest, heardAt);
     this.#remember({ emitter, epoch, key, before, spans, closed });
     return { emitter, epoch, seq, stored, refused, repeated: batch.records.length - stored - refused };
   }
@@ -351,6 +361,12 @@ export class EvidenceDatabase {
   #meta(name: string): number {
     return Number(this.prepare("SELECT value FROM meta WHERE name = ?").get(name)?.["value"]);
   }
+}
+
+/** By its emitter's clock, and no later than it was: a packed record bears the time at which its work began. */
+function writtenAt({ kind, body }: SpoolLine): number {
+  const [, longest = 0] = kind === "packed" ? (body.stages.at(-1) ?? []) : [];
+  return Date.parse(body.at) + longest;
 }
 
 function claimedSeq(body: unknown): number {

@@ -3,7 +3,7 @@ import { startsKept } from "../contract/starts.ts";
 import type { StartTimes } from "../contract/starts.ts";
 import { expand } from "../evidence/expand.ts";
 import { emittersOf, isEmitterOf, takersOf } from "../evidence/entry.ts";
-import type { Entry, EpochState, Gap, Watermark } from "../evidence/entry.ts";
+import type { EmitterClock, Entry, EpochState, Gap, Watermark } from "../evidence/entry.ts";
 import type { CountedRow, EvidenceDatabase } from "./evidence-database.ts";
 import { missing } from "./spans.ts";
 
@@ -15,6 +15,7 @@ export interface WorkEvidence {
   readonly gaps: readonly Gap[];
   readonly watermarks: readonly Watermark[];
   readonly epochs: readonly EpochState[];
+  readonly clocks: readonly EmitterClock[];
   /** Works that this one names, and works that name it. */
   readonly links: readonly string[];
   /** Retention has dropped records up to this time, so an absence before it proves nothing; null when it never did. */
@@ -48,6 +49,7 @@ export function readWork(store: EvidenceDatabase, work: string): WorkEvidence {
     gaps: epochs.flatMap((epoch) => gapsOf(store, epoch, entries)),
     watermarks: watermarksOf(store, entries),
     epochs,
+    clocks: [...new Set(entries.map(({ emitter }) => emitter))].sort().flatMap((name) => store.clocks.of(name) ?? []),
     links: linksOf(store, work),
     droppedThrough: droppedThrough(store),
     index: store.index(),

@@ -84,6 +84,10 @@ CREATE TABLE IF NOT EXISTS epochs (
 -- The node that has first sent records of an emitter: nobody else's are taken.
 CREATE TABLE IF NOT EXISTS emitter_nodes (emitter TEXT PRIMARY KEY, node TEXT NOT NULL) WITHOUT ROWID;
 
+-- How far the freshest record of an emitter was ahead of the store's clock when it came, in the newest ten minutes and in those before.
+CREATE TABLE IF NOT EXISTS emitter_clocks (
+  emitter TEXT PRIMARY KEY, "window" INTEGER NOT NULL, ahead_ms INTEGER NOT NULL, before_ms INTEGER) WITHOUT ROWID;
+
 -- The numbers that were stored, as spans: what lies between them is missing. Retention deletes records, never spans.
 CREATE TABLE IF NOT EXISTS spans (
   emitter TEXT NOT NULL, epoch INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,

@@ -34,6 +34,7 @@ export function retain(store: EvidenceDatabase, keep: Retention): number {
     dropped += dropTold(store, now, "at < ?", [old]);
     dropped += overRows(store, keep);
     dropped += dropEntries(store, now, old);
+    store.clocks.drop(old);
     dropped += Number(store.prepare("DELETE FROM watermarks WHERE at < ?").run(old).changes);
     dropped += Number(store.prepare("DELETE FROM counted WHERE minute < ?").run(old).changes);
     dropped += forgetCounts(store, { now, before: old, maxRows: keep.countsMaxRows, batch: retainBatch });

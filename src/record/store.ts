@@ -104,7 +104,12 @@ export class EvidenceStore {
    * of is that node's.
    */
   async ingest(batch: EvidenceBatch, node?: string): Promise<Ingested> {
-    const done = (await this.#call({ op: "ingest", batch, ...(node !== undefined && { node }) })) as Ingested;
+    const done = (await this.#call({
+      op: "ingest",
+      batch,
+      heardAt: this.#clock.wall(),
+      ...(node !== undefined && { node }),
+    })) as Ingested;
     this.#index += done.stored;
     if (done.stored > 0 && done.refused === 0) this.onStored?.(batch);
     return done;

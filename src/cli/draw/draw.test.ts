@@ -510,3 +510,25 @@ describe("a line of an app's log", () => {
     assert.doesNotMatch(drawLogLine(wide, line(hostile), null), /\u001b/);
   });
 });
+
+describe("drawExplanation, of a clock that is off", () => {
+  const drawn = (aheadMs: number): string =>
+    drawExplanation(
+      wide,
+      {
+        ...{ id: "p_1", kind: "replica", outcome: "open", sentence: "The replica is running.", verdict: null },
+        ...{ entries: [], gaps: [], links: [], read: { journal: 1, evidence: 2 } },
+        clocks: [{ emitter: "agent-n1", aheadMs, measuredBefore: "2026-11-22T12:10:00.000Z" }],
+      },
+      { hops: false },
+    );
+
+  test("it is told where that is much, and as no order of things", () => {
+    assert.match(
+      drawn(3_200),
+      /^clock +that of agent-n1 is at least 3\.2 s ahead of the server's; its times are its own, and/m,
+    );
+    assert.match(drawn(-7_000), /^clock +that of agent-n1 may be behind the server's, by 7 s at most; its times/m);
+    for (const little of [0, 900, -4_000]) assert.doesNotMatch(drawn(little), /clock/, String(little));
+  });
+});

@@ -1,5 +1,5 @@
 /** The verdict of a work, and its hops, as `waybill explain` prints them. Renders the record; decides nothing. */
-import type { Entry, Facts, Hop, Json, WorkKind } from "../../evidence/entry.ts";
+import type { EmitterClock, Entry, Facts, Hop, Json, WorkKind } from "../../evidence/entry.ts";
 import { hopsOf } from "../../evidence/entry.ts";
 import { blockersSay } from "../../evidence/words.ts";
 import type { Charge, Explanation, Link, SubjectKind, Verdict } from "../../evidence/verdict.ts";
@@ -53,6 +53,7 @@ export function drawExplanation(paper: Paper, explanation: Explanation, { hops }
         ["missing", `${emitter} epoch ${epoch}, numbers ${from} to ${to}: ${why}`] as const,
     ),
   );
+  rows.push(...(explanation.clocks ?? []).flatMap(clockRow));
   if (verdict) rows.push(["next", `${retryWords[verdict.retry]}${verdict.next}`]);
   rows.push(...explanation.links.map((link, i) => [i === 0 ? "linked" : "", linkSays(link)] as const));
   if (explanation.look !== undefined) rows.push(...labelled("look", explanation.look));
@@ -65,6 +66,21 @@ export function drawExplanation(paper: Paper, explanation: Explanation, { hops }
     )
     .join("");
   return hops ? `${text}\n${drawHops(paper, explanation)}` : text;
+}
+
+/** A clock that is a little off changes nothing that people read from times. */
+const aheadNoticedMs = 1_000;
+/** Records that come this late say that a clock may be behind: on their way they are a second at most. */
+const lateNoticedMs = 5_000;
+
+function clockRow({ emitter, aheadMs }: EmitterClock): readonly Row[] {
+  const says =
+    aheadMs >= aheadNoticedMs
+      ? `is at least ${secondsOf(aheadMs)} ahead of the server's`
+      : aheadMs <= -lateNoticedMs
+        ? `may be behind the server's, by ${secondsOf(-aheadMs)} at most`
+        : undefined;
+  return says === undefined ? [] : [["clock", `that of ${emitter} ${says}; its times are its own, and order nothing`]];
 }
 
 /** `journal/48213/2, gpu.queue failed, of call c_…`: what was asked for is a part of what is told. */

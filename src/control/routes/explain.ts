@@ -185,5 +185,6 @@ function withoutTopology(explanation: Explanation): Explanation {
     ...entry,
     facts: Object.fromEntries(Object.entries(entry.facts).filter(([name]) => !hidden.includes(name))),
   }));
-  return { ...explanation, entries };
+  const { clocks: _clocks, ...rest } = explanation;
+  return { ...rest, entries };
 }
