@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { splitCode } from "../src/evidence/codes.ts";
-import type { Code } from "../src/evidence/codes.ts";
 import { explain } from "../src/evidence/explain.ts";
 import { checkReports, keptRecords } from "../tools/report-check.ts";
 import { reportRows } from "../tools/report-rows.ts";
@@ -18,6 +17,6 @@ test("an example of a fault names that fault, and one where nothing is broken bl
     assert.ok(recorded, name);
     const { verdict } = explain(recorded.record);
     if (recorded.code === null) assert.notEqual(verdict?.owner, "platform", name);
-    else assert.deepEqual([verdict?.boundary, verdict?.code], splitCode(recorded.code as Code), name);
+    else assert.deepEqual([verdict?.boundary, verdict?.code], splitCode(recorded.code), name);
   }
 });
