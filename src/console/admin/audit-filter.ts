@@ -19,11 +19,15 @@ export function auditOfForm(texts: Readonly<Record<string, string>>): URLSearchP
   const asked = new URLSearchParams();
   for (const name of auditNames) {
     const text = texts[name]?.trim() ?? "";
-    const at = auditTimes.has(name) ? Date.parse(text) : NaN;
-    if (auditTimes.has(name) ? !Number.isNaN(at) : text !== "")
-      asked.set(name, auditTimes.has(name) ? new Date(at).toISOString() : text);
+    const value = auditTimes.has(name) ? timeOf(text) : text;
+    if (value !== "") asked.set(name, value);
   }
   return asked;
+}
+
+function timeOf(text: string): string {
+  const at = Date.parse(text);
+  return Number.isNaN(at) ? "" : new Date(at).toISOString();
 }
 
 /** A time of the address as an input of the reader's clock takes it. */

@@ -7,7 +7,7 @@ import { Asked, useAsked } from "../asked.tsx";
 import { storyPath } from "../find.ts";
 import { useSpoken } from "../words/words.tsx";
 import { auditAsked, auditNames, auditOfForm, auditTimes, localInput } from "./audit-filter.ts";
-import { Pages } from "./page-links.tsx";
+import { Pages } from "../page-links.tsx";
 import { textsOf } from "./settings.ts";
 import ui from "../ui.module.css";
 import styles from "./admin.module.css";

@@ -6,7 +6,7 @@ import type { IncidentView, NoteRequest } from "../../contract/incidents.ts";
 import { Asked, useAsked } from "../asked.tsx";
 import { IncidentList } from "../status/incidents.tsx";
 import { useSpoken } from "../words/words.tsx";
-import { Pages } from "./page-links.tsx";
+import { Pages } from "../page-links.tsx";
 import { Sent, useSending } from "./sending.tsx";
 import { textsOf } from "./settings.ts";
 import ui from "../ui.module.css";

@@ -5,7 +5,6 @@ import { Asked, useAsked } from "../asked.tsx";
 import { useSpoken } from "../words/words.tsx";
 import { SettingsForm } from "./settings-form.tsx";
 import { tierFields } from "./settings.ts";
-import type { Settings } from "./settings.ts";
 import ui from "../ui.module.css";
 import styles from "./admin.module.css";
 
@@ -49,7 +48,7 @@ function TierPart({ tier }: { readonly tier: TierView }): ReactNode {
         <SettingsForm
           fields={tierFields}
           labels={ofAdmin.tierSettings}
-          was={tier as unknown as Settings}
+          was={{ ...tier }}
           path={`${tiersPath}/${encodeURIComponent(name)}`}
         />
       </details>

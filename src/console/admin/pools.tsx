@@ -7,10 +7,9 @@ import type { PoolsView, PoolView, RuleView } from "../../contract/pools.ts";
 import { Asked, useAsked } from "../asked.tsx";
 import { useSpoken } from "../words/words.tsx";
 import { DrainPart } from "./drain.tsx";
-import { Pages } from "./page-links.tsx";
+import { Pages } from "../page-links.tsx";
 import { SettingsForm } from "./settings-form.tsx";
 import { poolFields } from "./settings.ts";
-import type { Settings } from "./settings.ts";
 import ui from "../ui.module.css";
 
 const poolsPath = "/api/pools";
@@ -54,7 +53,7 @@ function PoolPart({ pool }: { readonly pool: PoolView }): ReactNode {
       </p>
       <details>
         <summary>{ofAdmin.settings}</summary>
-        <SettingsForm fields={poolFields} labels={ofAdmin.poolSettings} was={pool as unknown as Settings} path={path} />
+        <SettingsForm fields={poolFields} labels={ofAdmin.poolSettings} was={{ ...pool }} path={path} />
       </details>
       {devices > 0 && (
         <DrainPart path={`${path}/drain`} what={ofAdmin.poolNamed(name)} drain={drain} isIts={drain !== null} />

@@ -5,6 +5,7 @@ import type { Page } from "../../contract/api.ts";
 import type { IncidentView } from "../../contract/incidents.ts";
 import { Asked, useAsked } from "../asked.tsx";
 import { storyPath } from "../find.ts";
+import { Pages } from "../page-links.tsx";
 import { SaidInline } from "../said.tsx";
 import { useSpoken } from "../words/words.tsx";
 import ui from "../ui.module.css";
@@ -47,14 +48,7 @@ export function PastIncidents({
             <>
               {over.length === 0 && <p className={ui["muted"]}>{words.ofStatus.noIncidents}</p>}
               <IncidentList incidents={over} />
-              <p className={`${ui["row"]} ${ui["links"]}`}>
-                {page !== null && <Link href={here}>{words.ofStatus.newest}</Link>}
-                {next !== null && (
-                  <Link href={`${here}?${new URLSearchParams({ page: next }).toString()}`}>
-                    {words.ofStatus.earlier}
-                  </Link>
-                )}
-              </p>
+              <Pages page={page} next={next} here={here} asked={new URLSearchParams()} />
             </>
           );
         }}

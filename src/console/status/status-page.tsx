@@ -45,12 +45,14 @@ function Told({ status }: { readonly status: StatusView }): ReactNode {
           {ofStatus.lastKnown(format.moment(asOf, Date.now()))}
         </p>
       )}
-      <p role="status">
-        {boundaries.length === 0
-          ? ofStatus.nothingKnown
-          : wrong.length === 0
-            ? `✓ ${ofStatus.allWell}`
-            : ofStatus.notWell(wrong.length, boundaries.length)}{" "}
+      <p>
+        <span role="status">
+          {boundaries.length === 0
+            ? ofStatus.nothingKnown
+            : wrong.length === 0
+              ? `✓ ${ofStatus.allWell}`
+              : ofStatus.notWell(wrong.length, boundaries.length)}
+        </span>{" "}
         {asOf !== undefined && <span className={ui["muted"]}>{ofStatus.asOf(format.moment(asOf, Date.now()))}</span>}
       </p>
       <OpenIncidents incidents={incidents} />
@@ -194,6 +196,6 @@ function Waited({ waits }: { readonly waits: SumsView["waits"] }): ReactNode {
 }
 
 /** A later version's boundary has its code alone. */
-export function nameOf(names: Readonly<Record<string, string>>, boundary: string): string {
+function nameOf(names: Readonly<Record<string, string>>, boundary: string): string {
   return names[boundary] ?? "";
 }

@@ -41,7 +41,7 @@ export function outcomeOf({ ok, checks, isSeen }: ReceiptVerified, hasKeys: bool
 export function shownOf(document: unknown): Pick<SignedReceipt, "receipt" | "log"> | null {
   const { receipt, log } = (document ?? {}) as Partial<SignedReceipt>;
   const isOne = typeof receipt === "object" && receipt !== null && typeof receipt.call === "string";
-  return isOne ? { receipt, ...(log !== undefined && { log }) } : null;
+  return isOne ? { receipt, ...(typeof log === "object" && log !== null && { log }) } : null;
 }
 
 export type SeenLogs = Readonly<Record<string, RememberedLog>>;

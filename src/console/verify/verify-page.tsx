@@ -6,7 +6,7 @@ import { useSpoken } from "../words/words.tsx";
 import { canVerify, check, forget } from "./checking.ts";
 import type { Found } from "./checking.ts";
 import { keysIn, readJson, receiptMaxBytes } from "./reading.ts";
-import type { TrustedKeys } from "./reading.ts";
+import type { Read, TrustedKeys } from "./reading.ts";
 import { Result } from "./result.tsx";
 import ui from "../ui.module.css";
 import styles from "./verify.module.css";
@@ -26,29 +26,32 @@ export function VerifyPage(): ReactNode {
   const turn = useRef(0);
   useEffect(() => void canVerify().then(setAble), []);
 
-  const verify = async (reading: Promise<string>): Promise<void> => {
+  const verify = async (reading: Promise<Read>, by = keys): Promise<void> => {
     turn.current += 1;
     const mine = turn.current;
-    const read = readJson(await reading);
+    const read = await reading;
     const next: Shown =
       "wrong" in read
         ? { is: "unreadable", why: read.wrong }
         : {
-            is: "checked",
-            document: read.document,
-            found: await check(read.document, keys, (time) => format.moment(time, Date.now())),
+            ...{ is: "checked", document: read.document },
+            found: await check(read.document, by, (time) => format.moment(time, Date.now())),
           };
     if (mine === turn.current) setShown(next);
+  };
+  const onKeys = (trusted: TrustedKeys | undefined): void => {
+    setKeys(trusted);
+    if (shown.is === "checked") void verify(Promise.resolve({ document: shown.document }), trusted);
   };
   const onPaste = (event: FormEvent<HTMLFormElement>): void => {
     event.preventDefault();
     const text = new FormData(event.currentTarget).get("text");
-    void verify(Promise.resolve(typeof text === "string" ? text : ""));
+    void verify(Promise.resolve(readJson(typeof text === "string" ? text : "")));
   };
   const onDrop = (event: DragEvent): void => {
     event.preventDefault();
     const file = event.dataTransfer.files[0];
-    if (file) void verify(textOf(file));
+    if (file && isAble) void verify(textOf(file).then(readJson));
   };
   return (
     <>
@@ -72,7 +75,7 @@ export function VerifyPage(): ReactNode {
             disabled={!isAble}
             onChange={({ target }) => {
               const file = target.files?.[0];
-              if (file) void verify(textOf(file));
+              if (file) void verify(textOf(file).then(readJson));
             }}
           />
         </label>
@@ -91,7 +94,7 @@ export function VerifyPage(): ReactNode {
       </div>
       <details>
         <summary>{ofVerify.against}</summary>
-        <Keys keys={keys} onKeys={setKeys} />
+        <Keys keys={keys} onKeys={onKeys} />
         <p>
           {ofVerify.remembers}{" "}
           <button type="button" className={ui["button"]} onClick={forget}>

@@ -29,6 +29,7 @@ describe("a file of a receipt", () => {
 
   test("is shown where it has a receipt, and nothing else is", () => {
     assert.equal(shownOf({ receipt: { call: "c_1" } })?.receipt.call, "c_1");
+    assert.equal(shownOf({ receipt: { call: "c_1" }, log: null })?.log, undefined);
     for (const other of [null, 1, [], {}, { receipt: null }, { receipt: { call: 1 } }])
       assert.equal(shownOf(other), null);
   });

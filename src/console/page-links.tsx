@@ -1,8 +1,8 @@
 /** To the pages of a list, which the address names: `?page=`. */
 import type { ReactNode } from "react";
 import { Link } from "wouter";
-import { useSpoken } from "../words/words.tsx";
-import ui from "../ui.module.css";
+import { useSpoken } from "./words/words.tsx";
+import ui from "./ui.module.css";
 
 export function Pages({
   page,
