@@ -550,9 +550,9 @@ export const mutants: readonly Mutant[] = [
   m(
     "content-is-not-compared",
     "A receipt is read beside its signature, and not compared with what was signed.",
-    "identity/receipt-signature.ts",
-    "payload === encodedReceipt(receipt)",
-    "payload !== undefined",
+    "receipts/document.ts",
+    'content !== undefined && payload === encoded(content, "base64url")',
+    "content !== undefined",
   ),
 
   m(

@@ -315,6 +315,7 @@ describe("waybill", () => {
         standBy: false,
         service: false,
         edgeApart: false,
+        otlp: undefined,
         json: true,
       },
     ]);

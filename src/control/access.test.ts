@@ -19,6 +19,18 @@ const needs: Readonly<Record<string, Need>> = {
   "GET /spaces/:owner/:name": "open",
   "GET /w/:id{.+}": "open",
   "GET /login": "open",
+  // The console's program and its one page, which says nothing: what it shows it asks the API for.
+  "GET /console/:file": "open",
+  "GET /admin": "open",
+  "GET /admin/:part": "open",
+  "GET /gpu": "open",
+  "GET /me": "open",
+  "GET /o/:name": "open",
+  "GET /spaces/:owner/:name/:tab{builds|logs|requests|calls|files|settings}": "open",
+  "GET /status": "open",
+  "GET /verify": "open",
+  // What each may know of: events.test.ts.
+  "GET /api/events": "open",
   "GET /login/kept": "open",
   "POST /login": "open",
   "POST /logout": "account",
@@ -330,11 +342,7 @@ describe("what an account may do", () => {
         for (const route of ofOneSpace) {
           const line = lineOf(route, build).replace("acme/demo", `acme/${name}`);
           const response = await ask(line, accounts[relation], body(route));
-          const isStream = response.headers.get("content-type")?.includes("event-stream") === true;
-          const text = isStream
-            ? ""
-            : (await response.text()).replaceAll(name, "NAME").replaceAll(/q_[0-9a-z]+/g, "q_");
-          if (isStream) await response.body?.cancel();
+          const text = (await textOf(response)).replaceAll(name, "NAME").replaceAll(/q_[0-9a-z]+/g, "q_");
           all.set(route, reads ? String(response.status) : `${response.status} ${text}`);
         }
         return all;
@@ -352,7 +360,7 @@ describe("what an account may do", () => {
         if (!goesOn[need].includes(relation) || !route.startsWith("GET ") || route.includes(":owner")) continue;
         const line = route === "GET /api/hosts" ? `${route}?domain=acme-demo.localhost` : lineOf(route, build);
         const response = await ask(line, accounts[relation]);
-        const says = (await response.text()).replace(/"host":"[^"]*"/, "");
+        const says = (await textOf(response)).replace(/"host":"[^"]*"/, "");
         if (/acme[/-]demo/.test(says)) told.push(route);
       }
       // Whoever may change it reads there that they did.
@@ -657,3 +665,10 @@ describe("what an account may do", () => {
     );
   });
 });
+
+/** Nothing of a stream, which does not end: what those tell to whom is shown beside their routes. */
+async function textOf(response: Response): Promise<string> {
+  if (response.headers.get("content-type")?.includes("event-stream") !== true) return response.text();
+  await response.body?.cancel();
+  return "";
+}
