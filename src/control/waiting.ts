@@ -41,7 +41,9 @@ function blockerSays(blocker: Blocker): string {
     case "slots":
       return blocker.clearing === 0
         ? blocker.leased === blocker.total
-          ? `All ${blocker.total} slots are leased`
+          ? blocker.total === 1
+            ? "The only slot is leased"
+            : `All ${blocker.total} slots are leased`
           : `${blocker.leased} of ${blocker.total} slots are leased`
         : `${blocker.leased} of ${blocker.total} slots are leased and ${blocker.clearing} wait for an old worker's end`;
     case "ahead":
