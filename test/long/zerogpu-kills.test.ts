@@ -16,7 +16,7 @@ import { ZeroGpuSpace } from "../support/zerogpu-world.ts";
 
 const { skip } = await needs("gradio");
 const seed = Number(process.env["WAYBILL_SEED"] ?? 1);
-const kills = Number(process.env["WAYBILL_KILLS"] ?? 40);
+const kills = Number(process.env["WAYBILL_KILLS"] ?? 30);
 
 /** Twice the slots, so that some wait. */
 const visitorsMax = 4;
