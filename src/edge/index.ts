@@ -1,4 +1,5 @@
 /** From a visitor's request to the app that answers it. */
+export { drain } from "./answers.ts";
 export { ListenError, listenError, openEdge, responseOn } from "./edge.ts";
 export type { AddressResult, Edge, EdgeOptions, ListenAddress, SharedSockets, TlsOptions } from "./edge.ts";
 export type { TlsPairs } from "./secure.ts";

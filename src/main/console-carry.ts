@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream";
 import { carriedHeader } from "../contract/edge.ts";
 import type { InsideCaller } from "../contract/egress.ts";
+import { drain } from "../edge/index.ts";
 import type { EdgeOptions, StrangerCounter } from "../edge/index.ts";
 import { defaultDeploymentName, problemOf, proxyErrorOf, writeProblem } from "../http/index.ts";
 import { notedVisitorOf, visitorOf } from "../http/visitor.ts";
@@ -28,9 +29,6 @@ const ownToConnection: ReadonlySet<string> = new Set([
   "expect",
   carriedHeader,
 ]);
-
-/** More than a refused client may send on: then its connection is closed, and what it asks next comes on another one. */
-const restMaxBytes = 16 * 2 ** 20;
 
 export function carryConsole(carry: ConsoleCarry): EdgeOptions["console"] {
   return (request, response, inside, upgrade) => {
@@ -59,7 +57,7 @@ export function carryConsole(carry: ConsoleCarry): EdgeOptions["console"] {
       request.pipe(asked);
       request.once("close", () => request.readableEnded || asked.destroy());
       request.on("error", (error) => asked.destroy(error));
-      asked.once("close", () => dropRest(request.unpipe(asked)));
+      asked.once("close", () => drain(request.unpipe(asked)));
       return;
     }
     asked.on("upgrade", (answer, socket, first) => {
@@ -71,17 +69,6 @@ export function carryConsole(carry: ConsoleCarry): EdgeOptions["console"] {
     });
     asked.end();
   };
-}
-
-/** Of a body that the console answered without reading it: what stays unread would stand before the connection's next request. */
-function dropRest(request: IncomingMessage): void {
-  if (request.readableEnded || request.destroyed) return;
-  let left = restMaxBytes;
-  request.on("data", (piece: Buffer) => {
-    left -= piece.length;
-    if (left < 0) request.destroy();
-  });
-  request.resume();
 }
 
 function passed(rawHeaders: readonly string[]): string[] {
