@@ -96,6 +96,18 @@ describe("workers of one edge", () => {
     }
   });
 
+  test("nor one whose page is open there, though nothing else of it is asked for", () => {
+    const [a, b] = pair(small);
+    const at = a.choose(["r1", "r2"], { session: "s" }).replica.id;
+    for (let now = 0; now < 5_000; now += 100) {
+      a.now = b.now = now;
+      for (const { sticky } of [a, b]) sticky.sweep();
+      hear();
+    }
+    b.busy.set(at, 9);
+    assert.deepEqual(b.choose(["r1", "r2"], { session: "s" }).replica.id, at);
+  });
+
   const pinnedOf = ({ session }: Choice): Pinned => {
     assert.ok(session);
     return session;

@@ -75,6 +75,8 @@ export class Sticky {
   readonly #limits: StickyLimits;
   readonly #spaces = new Map<string, OfSpace>();
   #turn = 0;
+  /** When others were told last of all sessions that are open. */
+  #sharedOpenAt = 0;
 
   constructor(ports: StickyPorts) {
     this.#ports = ports;
@@ -119,8 +121,9 @@ export class Sticky {
     session.usedAt = this.#ports.monotonic();
   }
 
-  /** Forgets sessions that nobody used for long. */
+  /** Forgets sessions that nobody used for long, and tells the edge's other workers of those whose pages are open still. */
   sweep(): void {
+    this.#shareOpen();
     for (const [space, { sessions }] of this.#spaces) {
       for (const [hash, pinned] of sessions) {
         if (this.#fresh(pinned) !== undefined) break;
@@ -167,11 +170,20 @@ export class Sticky {
     return choice;
   }
 
+  #shareOpen(): void {
+    const now = this.#ports.monotonic();
+    if (this.#ports.share === undefined || now - this.#sharedOpenAt < this.#limits.forgetAfterMs / 4) return;
+    this.#sharedOpenAt = now;
+    for (const [space, { sessions }] of this.#spaces)
+      for (const [session, pinned] of sessions)
+        if (pinned.open > 0) this.#share(space, session, { session: pinned, movedFrom: undefined }, now);
+  }
+
   /** As often as others need to hear of it so as not to forget it. */
   #share(
     space: string,
     session: string,
-    { session: pinned, movedFrom }: Choice & { session: Pinned },
+    { session: pinned, movedFrom }: Pick<Choice & { session: Pinned }, "session" | "movedFrom">,
     now: number,
   ): void {
     const { share } = this.#ports;
