@@ -29,7 +29,7 @@ const gradioLike = `
       const stream = streams.get(JSON.parse(body).session_hash);
       for (const told of [{ msg: "process_starts" }, { msg: "process_completed", output: { data: [] }, success: true }])
         stream.write("data: " + JSON.stringify({ ...told, event_id }) + "\\n\\n");
-      setTimeout(() => stream.end(), 100);
+      stream.end();
     });
   }).listen(process.env.PORT);
 `;

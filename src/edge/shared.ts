@@ -30,6 +30,15 @@ interface EventName {
   readonly event: string;
 }
 
+/** What becomes of a stream that the teller carries. */
+export type OfStream =
+  | { readonly type: "opened" }
+  /** `updates`: how many the teller has heard of that event. */
+  | { readonly type: "heard"; readonly told: Told; readonly updates: number }
+  | { readonly type: "closed"; readonly by: "visitor" | "app" }
+  | { readonly type: "broke"; readonly code: Code }
+  | { readonly type: "unreadable"; readonly says: string };
+
 export type SharedEvent =
   /** A join's answer with this event is on its way to the visitor. */
   | ({ readonly type: "announced" } & EventName)
@@ -37,12 +46,7 @@ export type SharedEvent =
   | ({ readonly type: "joined"; readonly session: string | null; readonly work: string } & EventName)
   /** Its record is written. */
   | ({ readonly type: "over" } & EventName)
-  | ({ readonly type: "opened" } & StreamName)
-  /** `updates`: how many the teller has heard of that event. */
-  | ({ readonly type: "heard"; readonly told: Told; readonly updates: number } & StreamName)
-  | ({ readonly type: "closed"; readonly by: "visitor" | "app" } & StreamName)
-  | ({ readonly type: "broke"; readonly code: Code } & StreamName)
-  | ({ readonly type: "unreadable"; readonly says: string } & StreamName)
+  | (OfStream & StreamName)
   | ({ readonly type: "told-instead"; readonly refused: Refused } & EventName)
   | ({ readonly type: "cancel"; readonly word: "asked" | "taken" | "refused" } & EventName);
 

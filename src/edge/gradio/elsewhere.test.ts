@@ -1,21 +1,21 @@
 /** Two workers of one edge: a join and its stream each reach another one. */
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
-import type { Draft, Emitter, Entry, Packed } from "../../evidence/entry.ts";
+import type { CallTold } from "../ports.ts";
 import type { SharedEvent } from "../shared.ts";
-import type { Story } from "../story.ts";
 import { Elsewhere } from "./elsewhere.ts";
+import { joinStory, keptRecords } from "./events.suite.ts";
 import { aheadMs, GradioEvents, reopensWithinMs, unheardMaxMs } from "./events.ts";
 import type { EventStream } from "./events.ts";
 import type { Voice } from "./voice.ts";
-import type { CallTold } from "../ports.ts";
 
 const event = "0123456789abcdef0123456789abcdef";
 const replica = "p_1";
 
 class Worker {
-  readonly drafts: Draft[] = [];
-  readonly packs: Pick<Packed, "facts" | "stages">[] = [];
+  readonly #kept = keptRecords();
+  readonly drafts = this.#kept.drafts;
+  readonly packs = this.#kept.packs;
   readonly gone: string[] = [];
   readonly said: [string, CallTold][] = [];
   readonly events: GradioEvents;
@@ -24,15 +24,8 @@ class Worker {
 
   constructor(now: () => number, share: (told: SharedEvent) => void) {
     this.#now = now;
-    const emitter: Pick<Emitter, "write" | "pack"> = {
-      write: (draft) => {
-        this.drafts.push(draft);
-        return draft as Entry;
-      },
-      pack: (pack) => void this.packs.push(pack),
-    };
     this.events = new GradioEvents({
-      ...{ emitter: emitter as Emitter, monotonic: now, share },
+      ...{ emitter: this.#kept.emitter, monotonic: now, share },
       onVisitorGone: (join) => this.gone.push(join),
     });
     this.elsewhere = new Elsewhere(this.events);
@@ -40,7 +33,7 @@ class Worker {
 
   join(session: string | undefined = "s"): void {
     this.events.announced(replica, event);
-    assert.equal(this.events.joined(storyAt(this.#now()), event, session, "nobody"), undefined);
+    assert.equal(this.events.joined(joinStory("q_join", this.#now()), event, session, "nobody"), undefined);
   }
 
   stream(of = "s"): EventStream {
@@ -187,15 +180,3 @@ describe("a Gradio event whose join and stream reach two workers of an edge", ()
     assert.equal(of(), undefined);
   });
 });
-
-function storyAt(now: number): Story {
-  return {
-    ...{ work: "q_join", method: "POST", path: "/gradio_api/queue/join", query: undefined },
-    ...{ host: "alice-demo.localhost", protocol: "HTTP/1.1", trace: undefined },
-    ...{ startedAt: 1_700_000_000_000, acceptedAt: now - 5, resolvedAt: now - 4, routedAt: now - 4 },
-    visitor: { account: "alice", tier: "free", billedBy: "token", user: "alice" },
-    ...{ space: "alice/demo", replica, connectedAt: now - 3, sentAt: now - 2, answeredAt: now - 1 },
-    hand: { channel: "edge/1→p_1", number: 1, connection: "edge/1/1", from: 0, to: 100 },
-    ...{ status: 200, received: 20, bytes: 50, retried: 0, opened: false },
-  };
-}

@@ -20,7 +20,7 @@ export class Elsewhere {
     const events = this.#events;
     switch (told.type) {
       case "announced":
-        return events.announced(told.replica, told.event, false);
+        return events.announcedElsewhere(told.replica, told.event);
       case "joined":
         return events.joinedElsewhere(told.replica, told.event, {
           work: told.work,
@@ -31,7 +31,7 @@ export class Elsewhere {
       case "told-instead":
         return events.toldInstead(told, told.event, told.refused);
       case "cancel":
-        return events.cancel(told.replica, told.event, told.word, false);
+        return events.cancelElsewhere(told.replica, told.event, told.word);
     }
   }
 

@@ -1,34 +1,25 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
-import type { Draft, Emitter, Entry } from "../../evidence/entry.ts";
 import { expand } from "../../evidence/expand.ts";
-import type { Story } from "../story.ts";
 import { aheadMs, followedMax, GradioEvents, reopensWithinMs, unheardMaxMs } from "./events.ts";
+import { joinStory, keptRecords } from "./events.suite.ts";
 import type { EventStream } from "./events.ts";
 import type { Failure } from "./messages.ts";
 
 const event = "0123456789abcdef0123456789abcdef";
 const failure: Failure = { code: "app/exception", says: "no such style", title: null };
 
-type Pack = Parameters<Emitter["pack"]>[0];
-
 class World {
   now = 10_000;
-  readonly drafts: Draft[] = [];
-  readonly packs: Pack[] = [];
+  readonly #kept = keptRecords();
+  readonly drafts = this.#kept.drafts;
+  readonly packs = this.#kept.packs;
   readonly gone: string[] = [];
   readonly events: GradioEvents;
 
   constructor(max = followedMax) {
-    const emitter: Pick<Emitter, "write" | "pack"> = {
-      write: (draft) => {
-        this.drafts.push(draft);
-        return draft as Entry;
-      },
-      pack: (pack) => void this.packs.push(pack),
-    };
     this.events = new GradioEvents({
-      emitter: emitter as Emitter,
+      emitter: this.#kept.emitter,
       monotonic: () => this.now,
       onVisitorGone: (join) => this.gone.push(join),
       limits: { followedMax: max },
@@ -36,35 +27,7 @@ class World {
   }
 
   join(id = event, session: string | undefined = "s", work = "q_join"): string | undefined {
-    return this.events.joined(this.story(work), id, session, "nobody");
-  }
-
-  story(work: string): Story {
-    return {
-      work,
-      method: "POST",
-      path: "/gradio_api/queue/join",
-      query: undefined,
-      host: "alice-demo.localhost",
-      protocol: "HTTP/1.1",
-      trace: undefined,
-      startedAt: 1_700_000_000_000,
-      acceptedAt: this.now - 5,
-      visitor: { account: "alice", tier: "free", billedBy: "token", user: "alice" },
-      resolvedAt: this.now - 4,
-      space: "alice/demo",
-      replica: "p_1",
-      routedAt: this.now - 4,
-      connectedAt: this.now - 3,
-      hand: { channel: "edge/1→p_1", number: 1, connection: "edge/1/1", from: 0, to: 100 },
-      sentAt: this.now - 2,
-      answeredAt: this.now - 1,
-      status: 200,
-      received: 20,
-      bytes: 50,
-      retried: 0,
-      opened: false,
-    };
+    return this.events.joined(joinStory(work, this.now), id, session, "nobody");
   }
 
   stream(of = "s", work = "q_stream"): EventStream {
@@ -182,7 +145,7 @@ describe("a Gradio event that is followed", () => {
   });
 
   test("its visitor closes the join before it is through, and opens the stream: what was wanted is heard there", () => {
-    world.events.joined(world.story("q_join"), event, "s", "visitor");
+    world.events.joined(joinStory("q_join", world.now), event, "s", "visitor");
     world.after(reopensWithinMs);
     const stream = world.stream();
     world.after(reopensWithinMs * 10);
@@ -191,7 +154,7 @@ describe("a Gradio event that is followed", () => {
   });
 
   test("its visitor closes the join before it is through, and opens no stream: the visitor had left", () => {
-    world.events.joined(world.story("q_join"), event, "s", "visitor");
+    world.events.joined(joinStory("q_join", world.now), event, "s", "visitor");
     world.after(reopensWithinMs + 1);
     assert.deepEqual([world.ends, world.gone], [["q_join failed route/visitor-left"], ["q_join"]]);
   });

@@ -10,7 +10,7 @@ import type { Code } from "../../evidence/codes.ts";
 import type { Emitter } from "../../evidence/entry.ts";
 import { openEntriesAfterMs } from "../limits.ts";
 import type { CallTold } from "../ports.ts";
-import type { SharedEvent } from "../shared.ts";
+import type { OfStream, SharedEvent } from "../shared.ts";
 import type { Story } from "../story.ts";
 import type { Place, Told } from "./messages.ts";
 import { endedJoinDrafts, openJoinDrafts, packedJoin } from "./record.ts";
@@ -127,9 +127,13 @@ export class GradioEvents {
   }
 
   /** A join's answer has this event's id, and is on its way to the visitor, who may ask for the event before all of it is through. */
-  announced(replica: string, event: string, isToldHere = true): void {
+  announced(replica: string, event: string): void {
+    this.announcedElsewhere(replica, event);
+    this.#share({ type: "announced", replica, event });
+  }
+
+  announcedElsewhere(replica: string, event: string): void {
     this.#find(replica, event, this.#options.monotonic());
-    if (isToldHere) this.#share({ type: "announced", replica, event });
   }
 
   /** Another worker says that it follows this event, whose join had that session. */
@@ -152,7 +156,7 @@ export class GradioEvents {
     const of = this.#of(stream.replica);
     const same = of.streams.get(stream.of) ?? new Set();
     of.streams.set(stream.of, same.add(stream));
-    this.#share(stream, { type: "opened" });
+    this.#shareOf(stream, { type: "opened" });
     for (const followed of of.events.values()) {
       if (!tellsOf(stream.of, followed)) continue;
       followed.wasLeft ||= followed.unheard?.by === "visitor";
@@ -197,7 +201,7 @@ export class GradioEvents {
       return;
     }
     if (told.kind === "broken") {
-      this.#share(stream, { type: "heard", told, updates: 0 });
+      this.#shareOf(stream, { type: "heard", told, updates: 0 });
       return this.#broken(stream, told);
     }
     const now = this.#options.monotonic();
@@ -207,7 +211,7 @@ export class GradioEvents {
     followed.updates = Math.max(followed.updates, updates);
     // That it goes on is told once; how often it was heard of, with its end.
     if (followed.join === undefined && (told.kind !== "update" || followed.startedAt === undefined))
-      this.#share(stream, { type: "heard", told, updates: followed.updates });
+      this.#shareOf(stream, { type: "heard", told, updates: followed.updates });
     switch (told.kind) {
       case "queued":
         followed.place ??= told.place;
@@ -227,7 +231,7 @@ export class GradioEvents {
   /** A stream is over. True where it left nothing open: whoever closed it then did so in order. */
   closed(stream: EventStream, by: "visitor" | "app" | "edge"): boolean {
     const { of, left } = this.#leave(stream);
-    if (by !== "edge") this.#share(stream, { type: "closed", by });
+    if (by !== "edge") this.#shareOf(stream, { type: "closed", by });
     const now = this.#options.monotonic();
     for (const followed of left) {
       if (followed.join === undefined) continue;
@@ -240,7 +244,7 @@ export class GradioEvents {
   /** A stream broke on the app's side; `code` is what its own request ends with. Gradio keeps nothing for a second one. */
   broke(stream: EventStream, code: Code): void {
     const { of, left } = this.#leave(stream);
-    this.#share(stream, { type: "broke", code });
+    this.#shareOf(stream, { type: "broke", code });
     for (const followed of left) {
       followed.stream = stream.work;
       this.#end(of, followed, { kind: "broken", code });
@@ -250,16 +254,22 @@ export class GradioEvents {
   /** A stream's answer cannot be read, so nothing will be known of the events that it tells of. */
   unreadable(stream: EventStream, says: string): void {
     stream.unread = says;
-    this.#share(stream, { type: "unreadable", says });
+    this.#shareOf(stream, { type: "unreadable", says });
     const of = this.#of(stream.replica);
     for (const followed of [...of.events.values()])
       if (tellsOf(stream.of, followed)) this.#end(of, followed, { kind: "not-followed", says });
   }
 
   /** A visitor's word that this event should end, on its way to the app (`asked`), and what the app made of it. */
-  cancel(replica: string, event: string, word: "asked" | "taken" | "refused", isToldHere = true): void {
+  cancel(replica: string, event: string, word: "asked" | "taken" | "refused"): void {
+    if (this.#replicas.get(replica)?.events.get(event)?.join === undefined)
+      this.#share({ type: "cancel", replica, event, word });
+    else this.cancelElsewhere(replica, event, word);
+  }
+
+  /** The same that passed through another worker, of a join that is this one's. */
+  cancelElsewhere(replica: string, event: string, word: "asked" | "taken" | "refused"): void {
     const followed = this.#replicas.get(replica)?.events.get(event);
-    if (isToldHere && followed?.join === undefined) this.#share({ type: "cancel", replica, event, word });
     if (followed?.join === undefined || followed.cancel === "taken") return;
     followed.cancel = word === "refused" ? undefined : word;
     if (word === "taken") this.#options.onVisitorGone(followed.join.story.work);
@@ -360,15 +370,13 @@ export class GradioEvents {
     this.#told.delete(work);
   }
 
-  /** Of a stream, what this worker carries itself. */
-  #share(told: SharedEvent): void;
-  #share(stream: EventStream, told: OfStream): void;
-  #share(first: SharedEvent | EventStream, told?: OfStream): void {
-    const { share } = this.#options;
-    if (share === undefined) return;
-    if (told === undefined) return share(first as SharedEvent);
-    const { work, replica, of, isElsewhere } = first as EventStream;
-    if (isElsewhere !== true) share({ ...told, stream: work, replica, of });
+  #share(told: SharedEvent): void {
+    this.#options.share?.(told);
+  }
+
+  /** Of a stream that this worker carries itself. */
+  #shareOf({ work, replica, of, isElsewhere }: EventStream, told: OfStream): void {
+    if (isElsewhere !== true) this.#share({ ...told, stream: work, replica, of });
   }
 
   #write(drafts: ReturnType<typeof openJoinDrafts>): void {
@@ -417,12 +425,6 @@ const unheardSays = {
   nobody: "nobody has asked for its result",
   edge: "the edge worker that carried its event stream ended",
 } as const;
-
-type OfStream = SharedEvent extends infer Told
-  ? Told extends { readonly stream: string }
-    ? Omit<Told, "stream" | "replica" | "of">
-    : never
-  : never;
 
 /** Its join, whoever follows it. */
 function workOf(followed: Followed | undefined): string | undefined {
