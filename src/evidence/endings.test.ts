@@ -32,6 +32,11 @@ const rows: readonly (readonly [says: string, entry: Entry, code: string | null,
     entry("c_1", "identity.verify", "refused", { code: "identity/expired" }),
     "identity/expired",
   ],
+  [
+    "what the platform tries of its own sandboxes is nobody's work",
+    entry("x_1", "egress.policy", "refused", { space: ".probes/prober", code: "egress/address-denied" }),
+    null,
+  ],
   ["a build ends well where its app listens", entry("b_1", "replica.ready", "done"), ""],
   ["a published build has still to start", entry("b_1", "build.publish", "done"), null],
   [

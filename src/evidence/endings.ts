@@ -46,14 +46,14 @@ export function countedKind(id: string): CountedKind | undefined {
 
 /** What the end of a work that went well says; undefined for what is not counted. */
 export function endOfPacked({ work, kind, facts }: Packed): Ending | undefined {
-  if (kind === "node" || kind === "space") return undefined;
+  if (kind === "node" || kind === "space" || isTried(facts)) return undefined;
   return { work, kind, code: kind === "request" ? statusCode(facts) : "", count: 1, once: false };
 }
 
 /** What an entry says of its work's end; undefined for one that ends nothing. */
 export function endOfEntry(entry: Entry): Ending | undefined {
   const kind = countedKind(entry.work);
-  if (kind === undefined || entry.facts["again"] === true) return undefined;
+  if (kind === undefined || entry.facts["again"] === true || isTried(entry.facts)) return undefined;
   const { work, facts, mark } = entry;
   const code = facts["code"];
   const isBad = mark === "refused" || mark === "failed";
@@ -78,8 +78,14 @@ function endsWell(kind: CountedKind, { hop, mark, facts }: Entry): boolean {
   return hop === "transfer.verify" || (hop === "transfer.move" && facts["direction"] === "download");
 }
 
+/** The platform tries its own sandboxes in Spaces that are nobody's: their names begin as no account's can. */
+function isTried({ space }: Facts): boolean {
+  return typeof space === "string" && space.startsWith(".");
+}
+
 /** What a packed record's stages say of waiting. */
 export function waitsOfPacked({ kind, stages, facts }: Packed): readonly Wait[] {
+  if (isTried(facts)) return [];
   const at = (hop: Hop): number | undefined => stages.find(([name]) => name === hop)?.[1];
   switch (kind) {
     case "request": {
@@ -98,6 +104,7 @@ export function waitsOfPacked({ kind, stages, facts }: Packed): readonly Wait[] 
 
 /** What an entry says of waiting; how long a build stood in its queue follows from two of them, which the store has. */
 export function waitsOfEntry({ work, hop, mark, facts }: Entry): readonly Wait[] {
+  if (isTried(facts)) return [];
   if (hop === "replica.ready" && mark === "done" && countedKind(work) === "replica")
     return wait("runtime", facts["tookMs"]);
   if (hop.startsWith("transfer.") && (mark === "done" || mark === "failed"))
