@@ -29,14 +29,18 @@ export function parseSince(text: string): (now: number) => string {
   return () => new Date(at).toISOString();
 }
 
-/** `12:00` of today, or of yesterday where that is still to come, by the machine's own zone; else as {@link parseSince}. */
-export function parseClock(text: string): (now: number) => string {
+/**
+ * `12:00` of today, or of yesterday where that is still to come, by the machine's own zone; else as {@link parseSince}. `after`: the first
+ * such time after that instant.
+ */
+export function parseClock(text: string): (now: number, after?: string) => string {
   const [, hours, minutes, seconds] = /^([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?$/.exec(text) ?? [];
   if (hours === undefined) return parseSince(text);
-  return (now) => {
-    const at = new Date(now);
+  return (now, after) => {
+    const at = new Date(after ?? now);
     at.setHours(Number(hours), Number(minutes), Number(seconds ?? 0), 0);
-    if (at.getTime() > now) at.setDate(at.getDate() - 1);
+    if (after === undefined && at.getTime() > now) at.setDate(at.getDate() - 1);
+    if (after !== undefined && at.getTime() <= Date.parse(after)) at.setDate(at.getDate() + 1);
     return at.toISOString();
   };
 }

@@ -42,9 +42,10 @@ const eitherSays = "Name an id, or a span of time: waybill explain ID, or waybil
 async function span(context: Context, { from, to, space, page }: Options): Promise<void> {
   if (from === undefined) throw new InvalidArgumentError(eitherSays);
   const now = context.world.clock.wall();
+  const since = from(now);
   const asked = {
-    from: from(now),
-    ...(to !== undefined && { to: to(now) }),
+    from: since,
+    ...(to !== undefined && { to: to(now, since) }),
     ...(space !== undefined && { space }),
     ...(page !== undefined && { page }),
   };
