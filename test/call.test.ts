@@ -172,9 +172,10 @@ describe("waybill call", () => {
   });
 
   test("says of an app that is not Gradio's how it is asked", async () => {
-    api.routes.set("GET /api/spaces/alice/demo", { ...space, id: "alice/demo", addresses: [url] });
-    const { code, err } = await waybill(["/render", "title=x", "--json"]);
+    app.speaksGradio = false;
+    const { code, out, err } = await waybill(["/render", "title=x", "--json"]);
     assert.deepEqual([code, err], [2, ""]);
+    assert.match(out, /does not speak Gradio's API/);
   });
 
   test("fails by who failed: a refusal of the platform's is 5, the app's own error 1", async () => {

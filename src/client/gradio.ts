@@ -169,8 +169,8 @@ export class GradioApp {
     if (answer.ok) return answer;
     const text = await answer.text();
     const { apiErrorOf } = await import("./refusals.ts");
-    // What the edge answers itself says so; anything else is the app's own word.
-    if (answer.headers.has("proxy-status"))
+    // What the edge answers itself says so (RFC 9209 §2.1.1); anything else is the app's own word.
+    if (/;\s*error=/.test(answer.headers.get("proxy-status") ?? ""))
       throw await apiErrorOf(new Response(text, { status: answer.status, headers: answer.headers }), path);
     if (answer.status === 404) throw this.#notGradio();
     const says = `The app answered ${answer.status} to ${path}: ${text.slice(0, 300)}`;

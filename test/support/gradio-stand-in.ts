@@ -11,6 +11,7 @@ export class GradioStandIn implements AsyncDisposable {
   readonly joins: { data: unknown[]; authorization: string | undefined }[] = [];
   readonly uploads: string[] = [];
   cancels = 0;
+  speaksGradio = true;
   /** What the stream of the next join tells; it stays open where none of them ends it. */
   events: readonly StandInEvent[] = [];
   /** What is waited for before the last event is told. */
@@ -28,6 +29,8 @@ export class GradioStandIn implements AsyncDisposable {
 
   async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = request.url ?? "";
+    // As the edge passes on what an app answers.
+    response.setHeader("proxy-status", "waybill; received-status=200");
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks).toString();
@@ -35,6 +38,10 @@ export class GradioStandIn implements AsyncDisposable {
       void response
         .writeHead(200, { "content-type": "application/json", "x-waybill-id": this.work })
         .end(JSON.stringify(value));
+    if (!this.speaksGradio)
+      return void response
+        .writeHead(404, { "content-type": "application/problem+json" })
+        .end(JSON.stringify({ status: 404, title: "Not found", detail: "This app has nothing here." }));
     if (path === "/config")
       return json({
         version: "6.31.0",
