@@ -85,7 +85,7 @@ function QuotaBar({ quota }: { readonly quota: QuotaView }): ReactNode {
       <p>
         {limitMs === null || leftMs === null
           ? words.quotaWithout(used, held)
-          : words.quotaAdds(format.seconds(limitMs), used, held, format.seconds(leftMs))}
+          : words.quotaAdds({ limit: format.seconds(limitMs), used, held, left: format.seconds(leftMs) })}
       </p>
       <p className={ui["muted"]}>
         {words.tier(tier)}.{" "}

@@ -33,7 +33,7 @@ export function AllowancesPart({ account }: { readonly account: string }): React
               </dd>
               <dt>{ofAdmin.window}</dt>
               <dd>
-                {ofAdmin.quotaSays({
+                {words.quotaAdds({
                   limit: limitMs === null ? ofAdmin.noLimit : format.seconds(limitMs),
                   used: format.seconds(usedMs),
                   held: format.seconds(heldMs),

@@ -79,7 +79,6 @@ export const adminDe: Words["ofAdmin"] = {
   firstAdmin: "Erster Verwalter einer Organisation; leer: Sie",
   isOrganisation: "Es ist eine Organisation",
   window: "Zeitraum",
-  quotaSays: ({ limit, used, held, left }) => `${limit} = ${used} verbraucht + ${held} zurückgelegt + ${left} übrig`,
   resets: (time) => `neu ab ${time}`,
   allowances: "Was es bekommen hat",
   noAllowances: "Nichts über seine Stufe hinaus.",

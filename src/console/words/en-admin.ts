@@ -81,8 +81,6 @@ export const adminEn = {
   firstAdmin: "An organisation's first administrator; empty: you",
   isOrganisation: "It is an organisation",
   window: "Window",
-  quotaSays: ({ limit, used, held, left }: Record<"limit" | "used" | "held" | "left", string>) =>
-    `${limit} = ${used} used + ${held} held + ${left} left`,
   resets: (time: string) => `resets ${time}`,
   allowances: "What it was given",
   noAllowances: "Nothing beyond its tier.",
