@@ -4,6 +4,7 @@
  */
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { isRemembered } from "../receipts/log-proof.ts";
 import type { RememberedLog } from "../receipts/log-proof.ts";
 import { exit } from "./exit.ts";
 import { CliFailure } from "./failures.ts";
@@ -20,7 +21,8 @@ export function memoryFile(signInFile: string): string {
 export async function readSeen(file: string): Promise<SeenLogs> {
   try {
     const { logs } = JSON.parse(await readFile(file, "utf8")) as { readonly logs?: unknown };
-    if (Array.isArray(logs) && logs.every(isSeen)) return Object.fromEntries(logs.map((log) => [log.origin, log]));
+    if (Array.isArray(logs) && logs.every(isRemembered))
+      return Object.fromEntries(logs.map((log) => [log.origin, log]));
     throw new Error("it has not the form that this version writes");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
@@ -52,15 +54,4 @@ export async function writeSeen(file: string, seen: SeenLogs): Promise<void> {
     await handle.close();
   }
   await rename(beside, file);
-}
-
-function isSeen(log: unknown): log is RememberedLog {
-  const { origin, size, root, keys, at } = (log ?? {}) as Record<string, unknown>;
-  const areTexts = [origin, root, at].every((text) => typeof text === "string");
-  return areTexts && Number.isSafeInteger(size) && Array.isArray(keys) && keys.every(isSpan);
-}
-
-function isSpan(key: unknown): boolean {
-  const { x, until } = (key ?? {}) as Record<string, unknown>;
-  return typeof x === "string" && (until === null || Number.isSafeInteger(until));
 }

@@ -1,5 +1,6 @@
 /** From a file that somebody has to what the check takes, and from what the check found to one sentence. Pure. */
 import type { ReceiptVerified, SignedReceipt } from "../../receipts/document.ts";
+import { isRemembered } from "../../receipts/log-proof.ts";
 import type { RememberedLog } from "../../receipts/log-proof.ts";
 
 /** A receipt is some 8 kB with its proof; a larger file is not one. */
@@ -50,21 +51,10 @@ export type SeenLogs = Readonly<Record<string, RememberedLog>>;
 export function seenIn(text: string | null): SeenLogs {
   const read = text === null ? { wrong: "empty" as const } : readJson(text);
   const logs = "document" in read ? (read.document as { logs?: unknown } | null)?.logs : undefined;
-  return Array.isArray(logs) ? Object.fromEntries(logs.filter(isSeen).map((log) => [log.origin, log])) : {};
+  return Array.isArray(logs) ? Object.fromEntries(logs.filter(isRemembered).map((log) => [log.origin, log])) : {};
 }
 
 export function seenText(seen: SeenLogs): string {
   const logs = Object.values(seen).toSorted((a, b) => b.at.localeCompare(a.at));
   return JSON.stringify({ logs: logs.slice(0, logsMax) });
-}
-
-function isSeen(log: unknown): log is RememberedLog {
-  const { origin, size, root, keys, at } = (log ?? {}) as Record<string, unknown>;
-  const areTexts = [origin, root, at].every((text) => typeof text === "string");
-  return areTexts && Number.isSafeInteger(size) && Array.isArray(keys) && keys.every(isSpan);
-}
-
-function isSpan(key: unknown): boolean {
-  const { x, until } = (key ?? {}) as Record<string, unknown>;
-  return typeof x === "string" && (until === null || Number.isSafeInteger(until));
 }
