@@ -1,6 +1,7 @@
 /** `/` goes to the search, `?` lists the keys. Both can be turned off (WCAG 2.2, 2.1.4). */
 import { useEffect, useRef, useState } from "react";
 import type { ReactNode } from "react";
+import { keep, kept } from "./kept.ts";
 import { useSpoken } from "./words/words.tsx";
 import ui from "./ui.module.css";
 
@@ -12,7 +13,7 @@ interface Keys {
 }
 
 export function useKeys(does: { readonly slash: () => void; readonly question: () => void }): Keys {
-  const [areOn, setOn] = useState(() => kept() !== "off");
+  const [areOn, setOn] = useState(() => kept(keptAs) !== "off");
   const latest = useRef(does);
   latest.current = does;
   useEffect(() => {
@@ -28,7 +29,7 @@ export function useKeys(does: { readonly slash: () => void; readonly question: (
     return () => document.removeEventListener("keydown", onKey);
   }, [areOn]);
   const turn = (on: boolean): void => {
-    keep(on ? "on" : "off");
+    keep(keptAs, on ? "on" : "off");
     setOn(on);
   };
   return { areOn, turn };
@@ -84,20 +85,4 @@ function isTyping(target: EventTarget | null): boolean {
   return (
     target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
   );
-}
-
-function kept(): string | null {
-  try {
-    return localStorage.getItem(keptAs);
-  } catch {
-    return null; // A browser that keeps nothing for us: they are on.
-  }
-}
-
-function keep(value: string): void {
-  try {
-    localStorage.setItem(keptAs, value);
-  } catch {
-    // It holds for this page.
-  }
 }

@@ -2,6 +2,7 @@
 import { decoded } from "../../receipts/bytes.ts";
 import { verifyReceipt } from "../../receipts/document.ts";
 import type { ReceiptVerified } from "../../receipts/document.ts";
+import { forget, keep, kept } from "../kept.ts";
 import { outcomeOf, seenIn, seenText } from "./reading.ts";
 import type { Outcome, TrustedKeys } from "./reading.ts";
 
@@ -32,7 +33,8 @@ export async function check(
   keys: TrustedKeys | undefined,
   at: (time: string) => string,
 ): Promise<Found> {
-  const seen = seenIn(kept());
+  // Where nothing is kept, the result says that only the file vouches for its key.
+  const seen = seenIn(kept(keptAs));
   const verified = await verifyReceipt(document, {
     keys,
     remembered: (origin) => {
@@ -41,31 +43,11 @@ export async function check(
     },
   });
   const { learned } = verified;
-  if (learned) keep(seenText({ ...seen, [learned.origin]: { ...learned, at: new Date().toISOString() } }));
+  if (learned) keep(keptAs, seenText({ ...seen, [learned.origin]: { ...learned, at: new Date().toISOString() } }));
   return { outcome: outcomeOf(verified, keys !== undefined), verified };
 }
 
 /** Each log is then taken as it is when it is seen next. */
-export function forget(): void {
-  try {
-    localStorage.removeItem(keptAs);
-  } catch {
-    // Nothing is kept there.
-  }
-}
-
-function kept(): string | null {
-  try {
-    return localStorage.getItem(keptAs);
-  } catch {
-    return null; // Not silent: the result says that only the file vouches for its key.
-  }
-}
-
-function keep(text: string): void {
-  try {
-    localStorage.setItem(keptAs, text);
-  } catch {
-    // The next receipt is compared with nothing, and says so.
-  }
+export function forgetLogs(): void {
+  forget(keptAs);
 }

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "react";
 import type { DragEvent, FormEvent, ReactNode } from "react";
 import { PageTitle } from "../title.tsx";
 import { useSpoken } from "../words/words.tsx";
-import { canVerify, check, forget } from "./checking.ts";
+import { canVerify, check, forgetLogs } from "./checking.ts";
 import type { Found } from "./checking.ts";
 import { keysIn, readJson, receiptMaxBytes } from "./reading.ts";
 import type { Read, TrustedKeys } from "./reading.ts";
@@ -97,7 +97,7 @@ export function VerifyPage(): ReactNode {
         <Keys keys={keys} onKeys={onKeys} />
         <p>
           {ofVerify.remembers}{" "}
-          <button type="button" className={ui["button"]} onClick={forget}>
+          <button type="button" className={ui["button"]} onClick={forgetLogs}>
             {ofVerify.forget}
           </button>
         </p>

@@ -2,6 +2,7 @@
 import { createContext, useContext, useEffect, useMemo, useState } from "react";
 import type { ReactNode } from "react";
 import { Format } from "../format.ts";
+import { keep, kept } from "../kept.ts";
 import { de } from "./de.ts";
 import { en } from "./en.ts";
 import type { Words } from "./en.ts";
@@ -21,13 +22,13 @@ interface Spoken {
 const spoken = createContext<Spoken | undefined>(undefined);
 
 export function Speaking({ children }: { readonly children: ReactNode }): ReactNode {
-  const [language, setLanguage] = useState<Language>(() => languageOf([kept() ?? "", ...navigator.languages]));
+  const [language, setLanguage] = useState<Language>(() => languageOf([kept(keptAs) ?? "", ...navigator.languages]));
   useEffect(() => {
     document.documentElement.lang = language;
   }, [language]);
   const value = useMemo<Spoken>(() => {
     const choose = (wish: Language): void => {
-      keep(wish);
+      keep(keptAs, wish);
       setLanguage(wish);
     };
     return {
@@ -44,21 +45,4 @@ export function useSpoken(): Spoken {
   const value = useContext(spoken);
   if (value === undefined) throw new Error("a page stands within <Speaking>");
   return value;
-}
-
-/** In a browser that keeps nothing for us each page begins with the browser's language. */
-function kept(): string | null {
-  try {
-    return localStorage.getItem(keptAs);
-  } catch {
-    return null;
-  }
-}
-
-function keep(language: Language): void {
-  try {
-    localStorage.setItem(keptAs, language);
-  } catch {
-    // It holds for this page.
-  }
 }
