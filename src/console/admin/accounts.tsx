@@ -7,7 +7,7 @@ import type { AccountView, CreateAccount } from "../../contract/identity.ts";
 import { Asked, useAsked } from "../asked.tsx";
 import { useSpoken } from "../words/words.tsx";
 import { AllowancesPart } from "./allowances.tsx";
-import { Sent, useSending } from "./sending.tsx";
+import { Sent, useSending } from "../sending.tsx";
 import { textsOf } from "./settings.ts";
 import ui from "../ui.module.css";
 import styles from "./admin.module.css";

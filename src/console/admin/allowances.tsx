@@ -6,7 +6,7 @@ import type { AllowanceView, GiveAllowance, LiftablePolicy } from "../../contrac
 import type { QuotaView } from "../../contract/api.ts";
 import { Asked, useAsked } from "../asked.tsx";
 import { useSpoken } from "../words/words.tsx";
-import { Sent, useSending } from "./sending.tsx";
+import { Sent, useSending } from "../sending.tsx";
 import { textsOf } from "./settings.ts";
 import ui from "../ui.module.css";
 import styles from "./admin.module.css";

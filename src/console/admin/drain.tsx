@@ -3,7 +3,7 @@ import type { FormEvent, ReactNode } from "react";
 import type { DrainRequest, DrainView } from "../../contract/nodes.ts";
 import { SaidInline } from "../said.tsx";
 import { useSpoken } from "../words/words.tsx";
-import { Sent, useSending } from "./sending.tsx";
+import { Sent, useSending } from "../sending.tsx";
 import { textsOf } from "./settings.ts";
 import ui from "../ui.module.css";
 

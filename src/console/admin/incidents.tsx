@@ -7,7 +7,7 @@ import { Asked, useAsked } from "../asked.tsx";
 import { IncidentList } from "../status/incidents.tsx";
 import { useSpoken } from "../words/words.tsx";
 import { Pages } from "../page-links.tsx";
-import { Sent, useSending } from "./sending.tsx";
+import { Sent, useSending } from "../sending.tsx";
 import { textsOf } from "./settings.ts";
 import ui from "../ui.module.css";
 

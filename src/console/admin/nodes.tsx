@@ -7,7 +7,7 @@ import { storyPath } from "../find.ts";
 import { SaidInline } from "../said.tsx";
 import { useSpoken } from "../words/words.tsx";
 import { DrainPart } from "./drain.tsx";
-import { Sent, useSending } from "./sending.tsx";
+import { Sent, useSending } from "../sending.tsx";
 import ui from "../ui.module.css";
 
 const lookEveryMs = 15_000;

@@ -2,7 +2,7 @@
 import { useState } from "react";
 import type { FormEvent, ReactNode } from "react";
 import { useSpoken } from "../words/words.tsx";
-import { Sent, useSending } from "./sending.tsx";
+import { Sent, useSending } from "../sending.tsx";
 import { changesIn, textOf, textsOf } from "./settings.ts";
 import type { Field, Settings } from "./settings.ts";
 import ui from "../ui.module.css";

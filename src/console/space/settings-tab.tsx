@@ -4,8 +4,9 @@ import type { FormEvent, ReactNode } from "react";
 import type { HardwareView, OwnerSettings, Page, SecretViews, SpaceView, VariableViews } from "../../contract/api.ts";
 import type { DomainView } from "../../contract/domains.ts";
 import { Asked, useAsked } from "../asked.tsx";
-import { Doing, useOrder } from "../doing.tsx";
+import { Doing } from "../doing.tsx";
 import { SaidInline } from "../said.tsx";
+import { useSending, Wrong } from "../sending.tsx";
 import { useSpoken } from "../words/words.tsx";
 import ui from "../ui.module.css";
 import styles from "./space.module.css";
@@ -67,19 +68,14 @@ function Setting({
 }): ReactNode {
   const { words } = useSpoken();
   const input = useRef<HTMLInputElement & HTMLSelectElement>(null);
-  const { give, isGiven, error } = useOrder();
+  const sending = useSending();
   const choices = choicesOf(name);
   const hardware = useAsked<readonly HardwareView[]>("/api/spaces/hardware", { enabled: name === "hardware" });
   const all = name === "hardware" ? ["", ...(hardware.data ?? []).map((one) => one.name)] : choices;
   const onSubmit = (event: FormEvent): void => {
     event.preventDefault();
-    give({
-      method: "PATCH",
-      path: `/api/spaces/${id}/settings`,
-      body: { [name]: input.current?.value ?? value },
-    }).catch(() => {
-      // It stands below the field.
-    });
+    const body = { [name]: input.current?.value ?? value };
+    sending.mutate({ method: "PATCH", path: `/api/spaces/${id}/settings`, body });
   };
   return (
     <form className={`${ui["field"]} ${styles["setting"]}`} onSubmit={onSubmit} key={`${value} ${all?.length ?? 0}`}>
@@ -97,10 +93,10 @@ function Setting({
           ))}
         </select>
       )}
-      <button type="submit" className={ui["button"]} disabled={isGiven}>
+      <button type="submit" className={ui["button"]} disabled={sending.isPending}>
         {words.set} <span className={ui["hidden"]}>{name}</span>
       </button>
-      {error !== null && <Wrong error={error} />}
+      <Wrong sending={sending} />
     </form>
   );
 }
@@ -118,38 +114,15 @@ function choicesOf(name: keyof OwnerSettings): readonly string[] | undefined {
   }
 }
 
-function Wrong({ error }: { readonly error: Error }): ReactNode {
-  return (
-    <span className={ui["failed"]} role="alert" lang="en">
-      ✕ {error.message}
-    </span>
-  );
-}
-
 function Variables({ id }: { readonly id: string }): ReactNode {
-  const { words, format } = useSpoken();
+  const { words } = useSpoken();
   const path = `/api/spaces/${id}/variables`;
   const variables = useAsked<VariableViews>(path);
   return (
     <>
       <h2>{words.variables}</h2>
       <Asked asked={variables} what={words.variables}>
-        {(views) => (
-          <ul className={ui["list"]}>
-            {Object.keys(views).length === 0 && <li className={ui["muted"]}>{words.none}</li>}
-            {Object.entries(views).map(([key, { value, updatedAt }]) => (
-              <li key={key} className={ui["spread"]}>
-                <code>
-                  {key}={value}
-                </code>
-                <span className={ui["row"]}>
-                  <span className={ui["muted"]}>{words.setAt(format.moment(updatedAt, Date.now()))}</span>
-                  <Doing method="DELETE" path={path} body={{ key }} name={words.remove} asks={words.removeAsks(key)} />
-                </span>
-              </li>
-            ))}
-          </ul>
-        )}
+        {(views) => <Named path={path} views={views} shown={(key) => `${key}=${views[key]?.value ?? ""}`} />}
       </Asked>
       <Entry path={path} label={words.newVariable} isSecret={false} />
     </>
@@ -158,7 +131,7 @@ function Variables({ id }: { readonly id: string }): ReactNode {
 
 /** Write-only: no API gives a value back. */
 function Secrets({ id }: { readonly id: string }): ReactNode {
-  const { words, format } = useSpoken();
+  const { words } = useSpoken();
   const path = `/api/spaces/${id}/secrets`;
   const secrets = useAsked<SecretViews>(path);
   return (
@@ -166,23 +139,37 @@ function Secrets({ id }: { readonly id: string }): ReactNode {
       <h2>{words.secrets}</h2>
       <p className={ui["muted"]}>{words.secretsSay}</p>
       <Asked asked={secrets} what={words.secrets}>
-        {(views) => (
-          <ul className={ui["list"]}>
-            {Object.keys(views).length === 0 && <li className={ui["muted"]}>{words.none}</li>}
-            {Object.entries(views).map(([key, { updatedAt }]) => (
-              <li key={key} className={ui["spread"]}>
-                <code>{key}</code>
-                <span className={ui["row"]}>
-                  <span className={ui["muted"]}>{words.setAt(format.moment(updatedAt, Date.now()))}</span>
-                  <Doing method="DELETE" path={path} body={{ key }} name={words.remove} asks={words.removeAsks(key)} />
-                </span>
-              </li>
-            ))}
-          </ul>
-        )}
+        {(views) => <Named path={path} views={views} shown={(key) => key} />}
       </Asked>
       <Entry path={path} label={words.newSecret} isSecret />
     </>
+  );
+}
+
+/** What is set at `path`, by its key, each to be removed. */
+function Named({
+  path,
+  views,
+  shown,
+}: {
+  readonly path: string;
+  readonly views: SecretViews;
+  readonly shown: (key: string) => string;
+}): ReactNode {
+  const { words, format } = useSpoken();
+  return (
+    <ul className={ui["list"]}>
+      {Object.keys(views).length === 0 && <li className={ui["muted"]}>{words.none}</li>}
+      {Object.entries(views).map(([key, { updatedAt }]) => (
+        <li key={key} className={ui["spread"]}>
+          <code>{shown(key)}</code>
+          <span className={ui["row"]}>
+            <span className={ui["muted"]}>{words.setAt(format.moment(updatedAt, Date.now()))}</span>
+            <Doing method="DELETE" path={path} body={{ key }} name={words.remove} asks={words.removeAsks(key)} />
+          </span>
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -196,18 +183,14 @@ function Entry({
   readonly isSecret: boolean;
 }): ReactNode {
   const { words } = useSpoken();
-  const { give, isGiven, error } = useOrder();
+  const sending = useSending();
   // What was set is forgotten by the page.
   const [round, setRound] = useState(0);
   const onSubmit = (event: FormEvent<HTMLFormElement>): void => {
     event.preventDefault();
     const fields = new FormData(event.currentTarget);
-    give({ method: "POST", path, body: { key: fields.get("key"), value: fields.get("value") } }).then(
-      () => setRound(round + 1),
-      () => {
-        // It stands beside the button.
-      },
-    );
+    const body = { key: fields.get("key"), value: fields.get("value") };
+    sending.mutate({ method: "POST", path, body }, { onSuccess: () => setRound(round + 1) });
   };
   return (
     <form key={round} className={ui["row"]} onSubmit={onSubmit} aria-label={label}>
@@ -228,10 +211,10 @@ function Entry({
         type={isSecret ? "password" : "text"}
         autoComplete="off"
       />
-      <button type="submit" className={ui["button"]} disabled={isGiven}>
+      <button type="submit" className={ui["button"]} disabled={sending.isPending}>
         {label}
       </button>
-      {error !== null && <Wrong error={error} />}
+      <Wrong sending={sending} />
     </form>
   );
 }
@@ -240,12 +223,10 @@ function Domains({ id }: { readonly id: string }): ReactNode {
   const { words } = useSpoken();
   const path = `/api/spaces/${id}/domains`;
   const domains = useAsked<Page<DomainView>>(path);
-  const { give, isGiven, error } = useOrder();
+  const sending = useSending();
   const onSubmit = (event: FormEvent<HTMLFormElement>): void => {
     event.preventDefault();
-    give({ method: "POST", path, body: { name: new FormData(event.currentTarget).get("name") } }).catch(() => {
-      // It stands beside the button.
-    });
+    sending.mutate({ method: "POST", path, body: { name: new FormData(event.currentTarget).get("name") } });
   };
   return (
     <>
@@ -286,10 +267,10 @@ function Domains({ id }: { readonly id: string }): ReactNode {
           maxLength={253}
           autoComplete="off"
         />
-        <button type="submit" className={ui["button"]} disabled={isGiven}>
+        <button type="submit" className={ui["button"]} disabled={sending.isPending}>
           {words.newDomain}
         </button>
-        {error !== null && <Wrong error={error} />}
+        <Wrong sending={sending} />
       </form>
     </>
   );

@@ -2,19 +2,25 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import type { UseMutationResult } from "@tanstack/react-query";
 import type { ReactNode } from "react";
-import { order } from "../api.ts";
-import { Failure } from "../asked.tsx";
-import type { Order } from "../doing.tsx";
-import { useSpoken } from "../words/words.tsx";
+import { order } from "./api.ts";
+import { Failure } from "./asked.tsx";
+import { useSpoken } from "./words/words.tsx";
+import ui from "./ui.module.css";
+
+export interface Order {
+  readonly method: "POST" | "PUT" | "PATCH" | "DELETE";
+  readonly path: string;
+  readonly body: unknown;
+}
 
 export type Sending = UseMutationResult<unknown, Error, Order>;
 
-/** All that the page shows is read again after it: whatever it changed. */
+/** All that the page shows is read again after it: whatever it changed, also where its answer was lost. */
 export function useSending(): Sending {
   const queries = useQueryClient();
   return useMutation<unknown, Error, Order>({
     mutationFn: ({ method, path, body }) => order(method, path, body, crypto.randomUUID()),
-    onSuccess: () => queries.invalidateQueries(),
+    onSettled: () => queries.invalidateQueries(),
   });
 }
 
@@ -26,5 +32,15 @@ export function Sent({ sending, done }: { readonly sending: Sending; readonly do
       <p role="status">{sending.isSuccess ? `✓ ${done ?? words.ofAdmin.done}` : ""}</p>
       {sending.error && <Failure error={sending.error} />}
     </>
+  );
+}
+
+/** Beside a button or a field: a refusal in few words. */
+export function Wrong({ sending: { error } }: { readonly sending: Sending }): ReactNode {
+  if (error === null) return null;
+  return (
+    <span className={ui["failed"]} role="alert" lang="en">
+      ✕ {error.message}
+    </span>
   );
 }
