@@ -1,9 +1,9 @@
 /** What a page has asked for, in each of its states: not there yet, there, there but old, refused, or not to be had. */
 import { useQuery } from "@tanstack/react-query";
 import type { UseQueryResult } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
 import type { ReactNode } from "react";
 import { ask, ApiRefusal } from "./api.ts";
+import { useLate } from "./late.ts";
 import { Said } from "./said.tsx";
 import { useSpoken } from "./words/words.tsx";
 import ui from "./ui.module.css";
@@ -28,13 +28,18 @@ export function useAsked<Answer>(path: string, { everyMs, enabled = true }: Aske
   });
 }
 
+/** What is known of an answer, be it one or a list in pages. */
+type AskedFor<Answer> = Pick<UseQueryResult<Answer>, "data" | "error" | "failureCount" | "dataUpdatedAt"> & {
+  refetch(): Promise<unknown>;
+};
+
 /** `what`: a few words for what is waited for. */
 export function Asked<Answer>({
   asked,
   what,
   children,
 }: {
-  readonly asked: UseQueryResult<Answer>;
+  readonly asked: AskedFor<Answer>;
   readonly what: string;
   readonly children: (answer: Answer) => ReactNode;
 }): ReactNode {
@@ -49,13 +54,9 @@ export function Asked<Answer>({
   );
 }
 
-function Loading({ what }: { readonly what: string }): ReactNode {
+export function Loading({ what }: { readonly what: string }): ReactNode {
   const { words } = useSpoken();
-  const [isSlow, setSlow] = useState(false);
-  useEffect(() => {
-    const timer = setTimeout(() => setSlow(true), saysAfterMs);
-    return () => clearTimeout(timer);
-  }, []);
+  const isSlow = useLate(true, saysAfterMs);
   return (
     <p className={ui["loading"]} role="status">
       {isSlow ? words.loadingFor(what) : words.loading} …

@@ -3,63 +3,43 @@ import type { ReactNode } from "react";
 import { Link } from "wouter";
 import type { CallView } from "../contract/api.ts";
 import { SaidInline } from "./said.tsx";
+import { WideTable } from "./table.tsx";
 import { useSpoken } from "./words/words.tsx";
 import ui from "./ui.module.css";
 
 export function CallTable({ calls }: { readonly calls: readonly CallView[] }): ReactNode {
   const { words, format } = useSpoken();
   return (
-    <div className={ui["scrolled"]} tabIndex={0} role="region" aria-label={words.calls}>
-      <table className={`${ui["table"]} ${ui["stacked"]}`}>
-        <thead>
-          <tr>
-            {[
-              words.time,
-              words.call,
-              words.space,
-              words.state,
-              words.held,
-              words.used,
-              words.charged,
-              words.receipt,
-            ].map((name) => (
-              <th key={name} scope="col">
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {calls.map(({ id, at, space, stage, outcome, code, heldMs, usedMs, chargedMs, receipt, waiting }) => (
-            <tr key={id}>
-              <td className={ui["whole"]}>{format.moment(at, Date.now())}</td>
-              <td>
-                <Link href={`/w/${id}`}>{id}</Link>
-              </td>
-              <td>
-                <Link href={`/spaces/${space}`}>{space}</Link>
-              </td>
-              <td>
-                <span className={outcome === "refused" || outcome === "failed" ? ui["failed"] : undefined}>
-                  {outcome === null
-                    ? words.callStages[stage]
-                    : `${outcome === "ok" ? "" : "✕ "}${words.outcomes[outcome]}`}
-                </span>{" "}
-                {code !== null && <code>{code}</code>}
-                {waiting !== null && (
-                  <div className={ui["muted"]}>
-                    <SaidInline text={waiting.says} />
-                  </div>
-                )}
-              </td>
-              <td className={ui["amount"]}>{format.seconds(heldMs)}</td>
-              <td className={ui["amount"]}>{format.seconds(usedMs)}</td>
-              <td className={ui["amount"]}>{format.seconds(chargedMs)}</td>
-              <td>{receipt !== null && <a href={`/api/receipts/${receipt}`}>{receipt}</a>}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <WideTable
+      label={words.calls}
+      names={[words.time, words.call, words.space, words.state, words.held, words.used, words.charged, words.receipt]}
+    >
+      {calls.map(({ id, at, space, stage, outcome, code, heldMs, usedMs, chargedMs, receipt, waiting }) => (
+        <tr key={id}>
+          <td className={ui["whole"]}>{format.moment(at, Date.now())}</td>
+          <td>
+            <Link href={`/w/${id}`}>{id}</Link>
+          </td>
+          <td>
+            <Link href={`/spaces/${space}`}>{space}</Link>
+          </td>
+          <td>
+            <span className={outcome === "refused" || outcome === "failed" ? ui["failed"] : undefined}>
+              {outcome === null ? words.callStages[stage] : `${outcome === "ok" ? "" : "✕ "}${words.outcomes[outcome]}`}
+            </span>{" "}
+            {code !== null && <code>{code}</code>}
+            {waiting !== null && (
+              <div className={ui["muted"]}>
+                <SaidInline text={waiting.says} />
+              </div>
+            )}
+          </td>
+          <td className={ui["amount"]}>{format.seconds(heldMs)}</td>
+          <td className={ui["amount"]}>{format.seconds(usedMs)}</td>
+          <td className={ui["amount"]}>{format.seconds(chargedMs)}</td>
+          <td>{receipt !== null && <a href={`/api/receipts/${receipt}`}>{receipt}</a>}</td>
+        </tr>
+      ))}
+    </WideTable>
   );
 }

@@ -5,6 +5,7 @@ import type { BoardView, QueueView } from "../contract/api.ts";
 import { Asked, useAsked } from "./asked.tsx";
 import { barOf } from "./bar.ts";
 import { PageTitle } from "./title.tsx";
+import { WideTable } from "./table.tsx";
 import { useSpoken } from "./words/words.tsx";
 import ui from "./ui.module.css";
 import styles from "./gpu.module.css";
@@ -84,48 +85,38 @@ function Queue({ view: { pools, calls } }: { readonly view: QueueView }): ReactN
       {calls.length === 0 ? (
         <p className={ui["panel"]}>{words.nobodyWaits}</p>
       ) : (
-        <div className={ui["scrolled"]} tabIndex={0} role="region" aria-label={words.queue}>
-          <table className={`${ui["table"]} ${ui["stacked"]}`}>
-            <thead>
-              <tr>
-                {[
-                  "#",
-                  words.call,
-                  words.accountName,
-                  words.space,
-                  words.size,
-                  words.held,
-                  words.waited,
-                  words.starts,
-                  words.waitsFor,
-                ].map((name) => (
-                  <th key={name} scope="col">
-                    {name}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {calls.map(({ call, pool, account, space, size, holdsMs, waitedMs, waiting }, at) => (
-                <tr key={call === "-" ? `${pool} ${at}` : call}>
-                  <td>
-                    {waiting.position} <span className={ui["muted"]}>{pool}</span>
-                  </td>
-                  <td>{call === "-" ? "-" : <Link href={`/w/${call}`}>{call}</Link>}</td>
-                  <td>{account === "another" ? words.another : account}</td>
-                  <td>{space === "another" ? words.another : <Link href={`/spaces/${space}`}>{space}</Link>}</td>
-                  <td>{size}</td>
-                  <td className={ui["amount"]}>{format.seconds(holdsMs)}</td>
-                  <td className={ui["amount"]}>{format.seconds(waitedMs)}</td>
-                  <td className={ui["amount"]}>
-                    {waiting.estimateMs === null ? words.notKnown : `~${format.seconds(waiting.estimateMs)}`}
-                  </td>
-                  <td lang="en">{waiting.blockers.map(({ says }) => says).join("; ")}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <WideTable
+          label={words.queue}
+          names={[
+            "#",
+            words.call,
+            words.accountName,
+            words.space,
+            words.size,
+            words.held,
+            words.waited,
+            words.starts,
+            words.waitsFor,
+          ]}
+        >
+          {calls.map(({ call, pool, account, space, size, holdsMs, waitedMs, waiting }, at) => (
+            <tr key={call === "-" ? `${pool} ${at}` : call}>
+              <td>
+                {waiting.position} <span className={ui["muted"]}>{pool}</span>
+              </td>
+              <td>{call === "-" ? "-" : <Link href={`/w/${call}`}>{call}</Link>}</td>
+              <td>{account === "another" ? words.another : account}</td>
+              <td>{space === "another" ? words.another : <Link href={`/spaces/${space}`}>{space}</Link>}</td>
+              <td>{size}</td>
+              <td className={ui["amount"]}>{format.seconds(holdsMs)}</td>
+              <td className={ui["amount"]}>{format.seconds(waitedMs)}</td>
+              <td className={ui["amount"]}>
+                {waiting.estimateMs === null ? words.notKnown : `~${format.seconds(waiting.estimateMs)}`}
+              </td>
+              <td lang="en">{waiting.blockers.map(({ says }) => says).join("; ")}</td>
+            </tr>
+          ))}
+        </WideTable>
       )}
     </>
   );

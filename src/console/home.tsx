@@ -10,6 +10,7 @@ import { ownersOf, useMe } from "./me.ts";
 import { needsSomebody } from "./needs.ts";
 import { SaidInline } from "./said.tsx";
 import { PageTitle } from "./title.tsx";
+import { TableHead } from "./table.tsx";
 import { useSpoken } from "./words/words.tsx";
 import ui from "./ui.module.css";
 
@@ -97,13 +98,7 @@ function SpaceList({
     <section>
       <h2>{title}</h2>
       <table className={`${ui["table"]} ${ui["stacked"]}`}>
-        <thead>
-          <tr>
-            <th scope="col">{words.space}</th>
-            <th scope="col">{words.state}</th>
-            <th scope="col">{words.addresses}</th>
-          </tr>
-        </thead>
+        <TableHead names={[words.space, words.state, words.addresses]} />
         <tbody>
           {spaces.map((space) => (
             <SpaceRow key={space.id} space={space} isSignedIn={isSignedIn} />

@@ -43,7 +43,7 @@ export function MePage(): ReactNode {
               )}
               <Quota />
               <h2>{words.calls}</h2>
-              <Paged<CallView> path="/api/calls" empty={<p>{words.noCalls}</p>}>
+              <Paged<CallView> path="/api/calls" what={words.calls} empty={<p>{words.noCalls}</p>}>
                 {(calls) => <CallTable calls={calls} />}
               </Paged>
               <Tokens />

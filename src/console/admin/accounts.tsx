@@ -5,6 +5,7 @@ import { Link, useSearch } from "wouter";
 import type { Page } from "../../contract/api.ts";
 import type { AccountView, CreateAccount } from "../../contract/identity.ts";
 import { Asked, useAsked } from "../asked.tsx";
+import { TableHead } from "../table.tsx";
 import { useSpoken } from "../words/words.tsx";
 import { AllowancesPart } from "./allowances.tsx";
 import { Sent, useSending } from "../sending.tsx";
@@ -48,14 +49,7 @@ function Accounts({ accounts }: { readonly accounts: readonly AccountView[] }): 
         {words.of(format.number(shown.length), format.number(accounts.length))}
       </p>
       <table className={`${ui["table"]} ${ui["stacked"]}`}>
-        <thead>
-          <tr>
-            <th scope="col">{ofAdmin.account}</th>
-            <th scope="col">{ofAdmin.tier}</th>
-            <th scope="col">{ofAdmin.role}</th>
-            <th scope="col">{ofAdmin.made}</th>
-          </tr>
-        </thead>
+        <TableHead names={[ofAdmin.account, ofAdmin.tier, ofAdmin.role, ofAdmin.made]} />
         <tbody>
           {shown.map(({ name, kind, tier, role, createdAt }) => (
             <tr key={name}>

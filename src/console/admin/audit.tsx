@@ -5,6 +5,7 @@ import type { Page } from "../../contract/api.ts";
 import type { AuditEntryView } from "../../contract/identity.ts";
 import { Asked, useAsked } from "../asked.tsx";
 import { storyPath } from "../find.ts";
+import { TableHead } from "../table.tsx";
 import { useSpoken } from "../words/words.tsx";
 import { auditAsked, auditNames, auditOfForm, auditTimes, localInput } from "./audit-filter.ts";
 import { Pages } from "../page-links.tsx";
@@ -79,14 +80,7 @@ function Entries({ entries }: { readonly entries: readonly AuditEntryView[] }): 
   const { auditFields, when, what } = words.ofAdmin;
   return (
     <table className={`${ui["table"]} ${ui["stacked"]}`}>
-      <thead>
-        <tr>
-          <th scope="col">{when}</th>
-          <th scope="col">{auditFields.account}</th>
-          <th scope="col">{auditFields.action}</th>
-          <th scope="col">{what}</th>
-        </tr>
-      </thead>
+      <TableHead names={[when, auditFields.account, auditFields.action, what]} />
       <tbody>
         {entries.map((entry) => (
           <Entry key={entry.id} entry={entry} />

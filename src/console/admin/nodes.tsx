@@ -5,6 +5,7 @@ import type { CardView, NodesView, NodeView } from "../../contract/nodes.ts";
 import { Asked, useAsked } from "../asked.tsx";
 import { storyPath } from "../find.ts";
 import { SaidInline } from "../said.tsx";
+import { TableHead } from "../table.tsx";
 import { useSpoken } from "../words/words.tsx";
 import { DrainPart } from "./drain.tsx";
 import { Sent, useSending } from "../sending.tsx";
@@ -52,14 +53,7 @@ function NodePart({ node: { name, pool, state, drain, waiting, cards } }: { read
         <p className={ui["muted"]}>{ofAdmin.noCards}</p>
       ) : (
         <table className={`${ui["table"]} ${ui["stacked"]}`}>
-          <thead>
-            <tr>
-              <th scope="col">{ofAdmin.card}</th>
-              <th scope="col">{ofAdmin.pool}</th>
-              <th scope="col">{ofAdmin.slots}</th>
-              <th scope="col">{words.state}</th>
-            </tr>
-          </thead>
+          <TableHead names={[ofAdmin.card, ofAdmin.pool, ofAdmin.slots, words.state]} />
           <tbody>
             {cards.map((card) => (
               <CardRow key={card.index} card={card} node={name} path={`${path}/cards/${card.index}`} />

@@ -2,6 +2,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import type { ReactNode } from "react";
+import { useLate } from "../late.ts";
 import { useSpoken } from "../words/words.tsx";
 import styles from "../shell.module.css";
 import { listen } from "./stream.ts";
@@ -36,16 +37,4 @@ export function Live(): ReactNode {
       )}
     </div>
   );
-}
-
-/** Whether it has been so for that long. */
-function useLate(is: boolean, ms: number): boolean {
-  const [isLate, setLate] = useState(false);
-  useEffect(() => {
-    setLate(false);
-    if (!is) return undefined;
-    const timer = setTimeout(() => setLate(true), ms);
-    return () => clearTimeout(timer);
-  }, [is, ms]);
-  return isLate;
 }

@@ -5,6 +5,7 @@ import type { BuildView, ReleaseView } from "../../contract/api.ts";
 import { Doing } from "../doing.tsx";
 import { Paged } from "../pages.tsx";
 import { SaidInline } from "../said.tsx";
+import { WideTable } from "../table.tsx";
 import { useSpoken } from "../words/words.tsx";
 import ui from "../ui.module.css";
 
@@ -15,31 +16,19 @@ export function BuildsTab({ id }: { readonly id: string }): ReactNode {
       <h2>{words.builds}</h2>
       <Paged<BuildView>
         path={`/api/spaces/${id}/builds`}
+        what={words.builds}
         empty={<Empty says={words.noBuilds} command={`waybill deploy ./my-app --space ${id}`} />}
       >
         {(builds) => (
-          <div className={ui["scrolled"]} tabIndex={0} role="region" aria-label={words.builds}>
-            <table className={`${ui["table"]} ${ui["stacked"]}`}>
-              <thead>
-                <tr>
-                  {[words.buildOf, words.state, words.time, words.duration].map((name) => (
-                    <th key={name} scope="col">
-                      {name}
-                    </th>
-                  ))}
-                </tr>
-              </thead>
-              <tbody>
-                {builds.map((build) => (
-                  <BuildRow key={build.id} build={build} />
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <WideTable label={words.builds} names={[words.buildOf, words.state, words.time, words.duration]}>
+            {builds.map((build) => (
+              <BuildRow key={build.id} build={build} />
+            ))}
+          </WideTable>
         )}
       </Paged>
       <h2>{words.releases}</h2>
-      <Paged<ReleaseView> path={`/api/spaces/${id}/releases`} empty={<p>{words.noReleases}</p>}>
+      <Paged<ReleaseView> path={`/api/spaces/${id}/releases`} what={words.releases} empty={<p>{words.noReleases}</p>}>
         {(releases) => (
           <ul className={ui["list"]}>
             {releases.map((release) => (

@@ -20,7 +20,7 @@ export function CallsTab({ id }: { readonly id: string }): ReactNode {
   return (
     <>
       <p className={ui["muted"]}>{words.ownCalls}</p>
-      <Paged<CallView> path="/api/calls" empty={<p>{words.noCalls}</p>}>
+      <Paged<CallView> path="/api/calls" what={words.calls} empty={<p>{words.noCalls}</p>}>
         {(calls) => {
           const here = calls.filter(({ space }) => space === id);
           return here.length === 0 ? <p className={ui["panel"]}>{words.noCalls}</p> : <CallTable calls={here} />;

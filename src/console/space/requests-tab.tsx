@@ -3,6 +3,7 @@ import type { FormEvent, ReactNode } from "react";
 import { Link, useLocation, useSearch } from "wouter";
 import type { RequestView } from "../../contract/requests.ts";
 import { Paged } from "../pages.tsx";
+import { WideTable } from "../table.tsx";
 import { useSpoken } from "../words/words.tsx";
 import ui from "../ui.module.css";
 
@@ -65,46 +66,35 @@ export function RequestsTab({ id }: { readonly id: string }): ReactNode {
       </form>
       <Paged<RequestView>
         path={`/api/spaces/${id}/requests?${query.toString()}`}
+        what={words.requests}
         empty={<p>{query.size > 0 ? words.noSuchRequests : words.noRequests}</p>}
       >
         {(requests) => (
-          <div className={ui["scrolled"]} tabIndex={0} role="region" aria-label={words.requests}>
-            <table className={`${ui["table"]} ${ui["stacked"]}`}>
-              <thead>
-                <tr>
-                  {[words.time, words.request, words.status, words.answeredBy, words.duration, words.who, "id"].map(
-                    (name) => (
-                      <th key={name} scope="col">
-                        {name}
-                      </th>
-                    ),
-                  )}
-                </tr>
-              </thead>
-              <tbody>
-                {requests.map(({ id: request, at, method, path, status, answeredBy, code, ms, account }) => (
-                  <tr key={request}>
-                    <td className={ui["whole"]}>{format.exact(at)}</td>
-                    <td>
-                      <code>
-                        {method} {path}
-                      </code>
-                    </td>
-                    <td className={status >= 500 || code !== null ? ui["failed"] : undefined}>
-                      {status >= 500 || code !== null ? "✕ " : ""}
-                      {status === 0 ? words.never : status} {code !== null && <code>{code}</code>}
-                    </td>
-                    <td>{words.answerers[answeredBy]}</td>
-                    <td className={ui["amount"]}>{format.short(ms)}</td>
-                    <td>{account}</td>
-                    <td>
-                      <Link href={`/w/${request}`}>{request}</Link>
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <WideTable
+            label={words.requests}
+            names={[words.time, words.request, words.status, words.answeredBy, words.duration, words.who, "id"]}
+          >
+            {requests.map(({ id: request, at, method, path, status, answeredBy, code, ms, account }) => (
+              <tr key={request}>
+                <td className={ui["whole"]}>{format.exact(at)}</td>
+                <td>
+                  <code>
+                    {method} {path}
+                  </code>
+                </td>
+                <td className={status >= 500 || code !== null ? ui["failed"] : undefined}>
+                  {status >= 500 || code !== null ? "✕ " : ""}
+                  {status === 0 ? words.never : status} {code !== null && <code>{code}</code>}
+                </td>
+                <td>{words.answerers[answeredBy]}</td>
+                <td className={ui["amount"]}>{format.short(ms)}</td>
+                <td>{account}</td>
+                <td>
+                  <Link href={`/w/${request}`}>{request}</Link>
+                </td>
+              </tr>
+            ))}
+          </WideTable>
         )}
       </Paged>
     </>

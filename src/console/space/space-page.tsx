@@ -3,7 +3,7 @@ import { lazy, Suspense } from "react";
 import type { ReactNode } from "react";
 import { Link } from "wouter";
 import type { SpaceView } from "../../contract/api.ts";
-import { Asked, useAsked } from "../asked.tsx";
+import { Asked, Loading, useAsked } from "../asked.tsx";
 import { needsSomebody } from "../needs.ts";
 import { Said } from "../said.tsx";
 import { PageTitle } from "../title.tsx";
@@ -80,7 +80,7 @@ function TabOf({ space, tab }: { readonly space: SpaceView; readonly tab: Tab })
       return <BuildsTab id={id} />;
     case "logs":
       return (
-        <Suspense fallback={<p className={ui["loading"]}>{words.loading} …</p>}>
+        <Suspense fallback={<Loading what={words.logs} />}>
           <LogsTab space={space} />
         </Suspense>
       );

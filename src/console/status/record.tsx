@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { isOpen } from "../../contract/isolation.ts";
 import type { EvidenceView, StatusView } from "../../contract/status.ts";
 import { SaidInline } from "../said.tsx";
+import { TableHead } from "../table.tsx";
 import { useSpoken } from "../words/words.tsx";
 import ui from "../ui.module.css";
 
@@ -84,12 +85,7 @@ function Sources({ evidence }: { readonly evidence: readonly EvidenceView[] }): 
     <details>
       <summary>{ofStatus.sources(evidence.length)}</summary>
       <table className={ui["table"]}>
-        <thead>
-          <tr>
-            <th scope="col">{ofStatus.source}</th>
-            <th scope="col">{ofStatus.completeTo}</th>
-          </tr>
-        </thead>
+        <TableHead names={[ofStatus.source, ofStatus.completeTo]} />
         <tbody>
           {evidence.map(({ kind, name, completeTo }) => (
             <tr key={`${kind} ${name}`}>

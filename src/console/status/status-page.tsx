@@ -6,6 +6,7 @@ import { Asked, useAsked } from "../asked.tsx";
 import { SaidInline } from "../said.tsx";
 import { OwnerSign } from "../signs.tsx";
 import { PageTitle } from "../title.tsx";
+import { TableHead } from "../table.tsx";
 import { useSpoken } from "../words/words.tsx";
 import { OpenIncidents, PastIncidents } from "./incidents.tsx";
 import { RecordPart } from "./record.tsx";
@@ -81,15 +82,7 @@ function BoundariesTable({
   const { ofStatus } = words;
   return (
     <table className={`${ui["table"]} ${ui["stacked"]} ${styles["labelled"]}`}>
-      <thead>
-        <tr>
-          <th scope="col">{ofStatus.boundary}</th>
-          <th scope="col">{words.state}</th>
-          <th scope="col">{ofStatus.hour}</th>
-          <th scope="col">{ofStatus.day}</th>
-          <th scope="col">{ofStatus.waits}</th>
-        </tr>
-      </thead>
+      <TableHead names={[ofStatus.boundary, words.state, ofStatus.hour, ofStatus.day, ofStatus.waits]} />
       <tbody>
         {boundaries.map((boundary) => (
           <tr key={boundary.boundary}>

@@ -1,6 +1,7 @@
 /** The drawing of a timeline, and its twin as a table. */
 import type { ReactNode } from "react";
 import type { Entry } from "../../evidence/entry.ts";
+import { WideTable } from "../table.tsx";
 import { useSpoken } from "../words/words.tsx";
 import type { GapRow, HopRow, Segment, Timeline } from "./timeline.ts";
 import ui from "../ui.module.css";
@@ -126,36 +127,27 @@ export function EntriesTable({
 }): ReactNode {
   const { words, format } = useSpoken();
   return (
-    <div className={ui["scrolled"]} tabIndex={0} role="region" aria-label={words.entries}>
-      <table className={ui["table"]}>
-        <thead>
-          <tr>
-            {[words.time, words.hop, words.mark, words.emitter, words.number, words.facts].map((name) => (
-              <th key={name} scope="col">
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {entries.map(({ id, at, hop, mark, emitter, epoch, seq, facts }) => (
-            <tr key={id} id={`e-${id}`} className={lit.has(id) ? styles["lit"] : undefined}>
-              <td className={ui["whole"]}>
-                <time dateTime={at}>{format.exact(at)}</time>
-              </td>
-              <td>{hop}</td>
-              <td>{mark}</td>
-              <td>
-                {emitter}, {epoch}
-              </td>
-              <td>{seq}</td>
-              <td>
-                <code className={styles["facts"]}>{JSON.stringify(facts)}</code>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <WideTable
+      label={words.entries}
+      names={[words.time, words.hop, words.mark, words.emitter, words.number, words.facts]}
+      isStacked={false}
+    >
+      {entries.map(({ id, at, hop, mark, emitter, epoch, seq, facts }) => (
+        <tr key={id} id={`e-${id}`} className={lit.has(id) ? styles["lit"] : undefined}>
+          <td className={ui["whole"]}>
+            <time dateTime={at}>{format.exact(at)}</time>
+          </td>
+          <td>{hop}</td>
+          <td>{mark}</td>
+          <td>
+            {emitter}, {epoch}
+          </td>
+          <td>{seq}</td>
+          <td>
+            <code className={styles["facts"]}>{JSON.stringify(facts)}</code>
+          </td>
+        </tr>
+      ))}
+    </WideTable>
   );
 }

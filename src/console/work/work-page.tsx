@@ -4,7 +4,7 @@ import type { ReactNode } from "react";
 import { Link } from "wouter";
 import { known } from "../../evidence/known.ts";
 import type { Charge, Link as WorkLink, Verdict, WorkTold } from "../../evidence/verdict.ts";
-import { Asked, useAsked } from "../asked.tsx";
+import { Asked, Loading, useAsked } from "../asked.tsx";
 import { CopyButton } from "../copy.tsx";
 import { Said, SaidInline } from "../said.tsx";
 import { pathOf, storyPath } from "../find.ts";
@@ -69,7 +69,7 @@ function Story({ told }: { readonly told: WorkTold }): ReactNode {
       {kind === "build" && details && (
         <section>
           <h2>{words.log}</h2>
-          <Suspense fallback={<p className={ui["loading"]}>{words.loading} …</p>}>
+          <Suspense fallback={<Loading what={words.log} />}>
             <LogView path={`/api/builds/${encodeURIComponent(id)}/log`} />
           </Suspense>
         </section>
