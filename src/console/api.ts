@@ -35,7 +35,17 @@ async function answered(path: string, init: RequestInit, signal?: AbortSignal): 
     signal: signal === undefined ? late : AbortSignal.any([signal, late]),
   });
   if (response.ok) return response.status === 204 ? null : await response.json();
-  throw new ApiRefusal(response.status, await problemOf(response));
+  throw await refusalOf(response);
+}
+
+/** What an answer that is none says. */
+export async function refusalOf(response: Response): Promise<ApiRefusal> {
+  return new ApiRefusal(response.status, await problemOf(response));
+}
+
+/** The same question would be refused again, so it is not asked again by itself; "too many at once" ends. */
+export function isRefused(error: Error): boolean {
+  return error instanceof ApiRefusal && error.status < 500 && error.status !== 429;
 }
 
 /** What stands between us and the platform answers in its own form. */

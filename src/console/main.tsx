@@ -3,7 +3,7 @@ import "./base.css";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { ApiRefusal } from "./api.ts";
+import { isRefused } from "./api.ts";
 import { Shell } from "./shell.tsx";
 import { SiteMap } from "./site-map.tsx";
 import { Speaking } from "./words/words.tsx";
@@ -17,7 +17,7 @@ const queries = new QueryClient({
     queries: {
       staleTime: 1_000,
       retryDelay: retryAfterMs,
-      retry: (tries, error) => tries < triesMost && !(error instanceof ApiRefusal && error.status < 500),
+      retry: (tries, error) => tries < triesMost && !isRefused(error),
     },
   },
 });

@@ -3,6 +3,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useRef, useState } from "react";
 import type { FormEvent, ReactNode } from "react";
 import type { LogLine } from "../../contract/agent.ts";
+import { isRefused } from "../api.ts";
 import { Failure } from "../asked.tsx";
 import { useSpoken } from "../words/words.tsx";
 import { spansOf } from "./ansi.ts";
@@ -44,6 +45,8 @@ export default function LogView({
     }
   };
   const { last } = log.held;
+  const isOver = log.error !== null && isRefused(log.error);
+  const failed = error ?? (isOver || last === 0 ? log.error : null);
   return (
     <>
       <Search onSearch={(text) => void search(text)} download={`${path}?download=1`} />
@@ -52,7 +55,7 @@ export default function LogView({
           {log.note}
         </p>
       )}
-      {(error ?? (last === 0 ? log.error : null)) && <Failure error={(error ?? log.error) as Error} />}
+      {failed && <Failure error={failed} />}
       {found !== null && <p role="status">{words.logFound(found.filter(({ n }) => n > 0).length)}</p>}
       {found === null ? (
         <Lines log={log} />
@@ -72,9 +75,11 @@ export default function LogView({
             ))}
         </ol>
       )}
-      <p className={ui["muted"]}>
-        {log.hasEnded ? words.logEnded(last) : log.error === null ? words.logOpen(last) : words.logLost}
-      </p>
+      {(log.hasEnded || !isOver) && (
+        <p className={ui["muted"]}>
+          {log.hasEnded ? words.logEnded(last) : log.error === null ? words.logOpen(last) : words.logLost}
+        </p>
+      )}
     </>
   );
 }

@@ -1,6 +1,6 @@
 /** Reads logs from the API: a page of lines, or all that come from now on. */
 import type { LogLine } from "../../contract/agent.ts";
-import { ask, ApiRefusal } from "../api.ts";
+import { refusalOf } from "../api.ts";
 
 /** A line in a log has at most some kilobytes: what goes on for longer without an end is no log of ours. */
 const lineMaxChars = 1 << 20;
@@ -27,9 +27,7 @@ export async function* linesOf(
     headers: { accept: "application/x-ndjson, application/problem+json" },
     signal,
   });
-  // The same question once more says in our form why it was refused.
-  if (!response.ok || response.body === null)
-    return await ask<never>(address, signal).then(() => Promise.reject(new ApiRefusal(response.status, {})));
+  if (!response.ok || response.body === null) throw await refusalOf(response);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   try {

@@ -1,5 +1,7 @@
 /** A log that is looked at: its end as it comes, and the pages that come into view. */
 import { useCallback, useEffect, useRef, useState } from "react";
+import type { LogLine } from "../../contract/agent.ts";
+import { isRefused } from "../api.ts";
 import { lacking, firstLineOf, noPages, pageLines, withLines, withPage } from "./pages.ts";
 import type { LogPages } from "./pages.ts";
 import { linesOf, readLines } from "./reading.ts";
@@ -67,7 +69,7 @@ export function useLog(path: string, replica: string | null): LogRead {
   return { ...state, look };
 }
 
-/** Until the log has ended: a lost connection is made again, after the last line that came. */
+/** Until the log has ended or is refused: a lost connection is made again, after the last line that came. */
 async function follow(
   path: string,
   replica: string | null,
@@ -75,16 +77,17 @@ async function follow(
   signal: AbortSignal,
 ): Promise<void> {
   let query: Record<string, string> = { follow: "1", tail: String(tailLines), ...(replica !== null && { replica }) };
+  let waiting: LogLine[] = [];
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const draw = (): void => {
+    const lines = waiting;
+    waiting = [];
+    clearTimeout(timer);
+    timer = undefined;
+    if (!signal.aborted) setState((now) => drawn(now, lines));
+  };
   while (!signal.aborted) {
     try {
-      let waiting: Parameters<typeof withLines>[1][number][] = [];
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const draw = (): void => {
-        const lines = waiting;
-        waiting = [];
-        timer = undefined;
-        setState((now) => drawn(now, lines));
-      };
       for await (const line of linesOf(path, query, signal)) {
         waiting.push(line);
         timer ??= setTimeout(draw, drawEveryMs);
@@ -95,20 +98,21 @@ async function follow(
             ...(line.replica !== undefined && { replica: line.replica }),
           };
       }
-      clearTimeout(timer);
       draw();
       setState((now) => ({ ...now, hasEnded: true, error: null }));
       return;
     } catch (error) {
+      draw();
       if (signal.aborted) return;
       setState((now) => ({ ...now, error: error as Error }));
+      if (isRefused(error as Error)) return;
       await new Promise((done) => setTimeout(done, againAfterMs));
     }
   }
 }
 
 /** Lines of another replica begin its log anew. */
-function drawn(now: State, lines: Parameters<typeof withLines>[1]): State {
+function drawn(now: State, lines: readonly LogLine[]): State {
   const note = lines.findLast(({ n }) => n === 0)?.text ?? now.note;
   const replica = lines.findLast((line) => line.n > 0 && line.replica !== undefined)?.replica ?? now.replica;
   const own = lines.filter((line) => line.replica === undefined || line.replica === replica);
