@@ -6,7 +6,7 @@ import type { Change } from "../../contract/changes.ts";
 
 const path = "/api/events";
 const name = "waybill-events";
-/** Beside the browser's own: it gives up where the answer is an error, as while a platform starts. */
+/** In place of the browser's own, which gives up where the answer is an error, as while a platform starts. */
 const againAfterMs = 2_000;
 const types = ["begun", "ledger", "spaces", "builds"] as const;
 
@@ -59,8 +59,9 @@ function connect(tell: (said: Said) => void, signal: AbortSignal, done: () => vo
         tell({ change: { type, ...(JSON.parse(data) as object) } as Change });
       });
     made.addEventListener("open", () => {
-      if (lost !== null) tell({ lost: null });
+      // Also where this tab lost nothing: the one that listened before may have told the others so, and be closed.
       lost = null;
+      tell({ lost });
     });
     made.addEventListener("error", () => {
       lost ??= Date.now();
