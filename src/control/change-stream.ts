@@ -18,7 +18,7 @@ const resumeMost = 5_000;
 /** Calls named in one part: each is looked up for whose it is. */
 const callsMost = 50;
 /** Then it ends, and its client comes back: whether it still may hear all of it is found out so often. */
-export const lastsMs = 300_000;
+const lastsMs = 300_000;
 
 /** Who listens; null: a stranger. */
 export interface Listener {
@@ -50,11 +50,10 @@ export async function* changeStream(
       if (change !== undefined) told.push(change);
     }
     const { spaces, builds } = untold.take();
-    if (spaces === null) told.push({ type: "spaces", spaces });
-    else if (spaces.size > 0) told.push(...spacesTold([...spaces].filter((id) => listener.knowsOf(id))));
+    const known = spaces && [...spaces].filter((id) => listener.knowsOf(id));
+    if (known?.length !== 0) told.push({ type: "spaces", spaces: known });
     const mine = builds && [...builds].filter(([, space]) => knowsAll(listener, space));
-    if (mine === null) told.push({ type: "builds", builds: null });
-    else if (mine.length > 0) told.push({ type: "builds", builds: mine.map(([id, space]) => ({ id, space })) });
+    if (mine?.length !== 0) told.push({ type: "builds", builds: mine && mine.map(([id, space]) => ({ id, space })) });
     yield told;
     if (records.length === recordsAtOnce) continue;
     // `more` is of before the records were read: what came meanwhile is not waited for.
@@ -67,10 +66,6 @@ export async function* changeStream(
 /** Whether the journal still has what came after that record. */
 async function isKept(server: Server, after: number, now: number): Promise<boolean> {
   return after === now || (await server.ledgerRecords(after + 1, 1))[0]?.index === after + 1;
-}
-
-function spacesTold(spaces: readonly string[]): readonly Change[] {
-  return spaces.length === 0 ? [] : [{ type: "spaces", spaces }];
 }
 
 function ended(signal: AbortSignal): Promise<void> {

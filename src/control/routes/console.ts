@@ -8,8 +8,10 @@ import { mayKnowOf, refuse } from "../api.ts";
 import { notBuiltPage, pageHeaders } from "../pages.ts";
 import type { Server } from "../server.ts";
 
-/** `src/console/site-map.ts` draws them. */
-const pages = ["/w/:id{.+}", "/gpu", "/me", "/o/:name", "/admin", "/admin/:part", "/status", "/verify"] as const;
+/** A plain page stands there too. */
+const storyPath = "/w/:id{.+}";
+/** `src/console/site-map.tsx` draws them. */
+const pages = [storyPath, "/gpu", "/me", "/o/:name", "/admin", "/admin/:part", "/status", "/verify"] as const;
 const ofSpace = "/spaces/:owner/:name";
 const tabs = `${ofSpace}/:tab{builds|logs|requests|calls|files|settings}`;
 
@@ -32,8 +34,7 @@ export const consoleRoute: Route = (api, server) => {
       const page = pageFor(c, server, row !== undefined && mayKnowOf(c, row) ? 200 : 404);
       return page === undefined ? next() : page;
     });
-  const hasPlain: ReadonlySet<string> = new Set(["/", "/w/:id{.+}"]);
-  for (const path of [...pages, tabs].filter((one) => !hasPlain.has(one)))
+  for (const path of [...pages, tabs].filter((one) => one !== storyPath))
     api.get(path, async (c, next) => {
       if (!prefersHtml(c.req.header("accept"))) return next();
       return new Response(notBuiltPage(server.consoleFiles !== undefined), { status: 404, headers: pageHeaders });
