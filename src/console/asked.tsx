@@ -11,6 +11,11 @@ import ui from "./ui.module.css";
 /** A page that waits longer says for what. */
 const saysAfterMs = 2_000;
 
+/** What moves by the clock is asked for again so often: places in a queue, leases, a work that is open. */
+export const movesEveryMs = 2_000;
+/** And all else of which no event tells, or not each: cards, incidents, sums of the record. The platform itself looks every ten seconds. */
+export const looksEveryMs = 15_000;
+
 export interface AskedOptions {
   /** Asked again so often beside what the stream of events tells: numbers that change by the clock. */
   readonly everyMs?: number;

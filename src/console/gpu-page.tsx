@@ -2,7 +2,7 @@
 import type { ReactNode } from "react";
 import { Link } from "wouter";
 import type { BoardView, QueueView } from "../contract/api.ts";
-import { Asked, useAsked } from "./asked.tsx";
+import { Asked, movesEveryMs, useAsked } from "./asked.tsx";
 import { barOf } from "./bar.ts";
 import { PageTitle } from "./title.tsx";
 import { WideTable } from "./table.tsx";
@@ -10,13 +10,10 @@ import { useSpoken } from "./words/words.tsx";
 import ui from "./ui.module.css";
 import styles from "./gpu.module.css";
 
-/** Waits and leases move by the clock. */
-const everyMs = 2_000;
-
 export function GpuPage(): ReactNode {
   const { words } = useSpoken();
-  const queue = useAsked<QueueView>("/api/gpu/queue", { everyMs });
-  const board = useAsked<BoardView>("/api/gpu/board", { everyMs });
+  const queue = useAsked<QueueView>("/api/gpu/queue", { everyMs: movesEveryMs });
+  const board = useAsked<BoardView>("/api/gpu/board", { everyMs: movesEveryMs });
   return (
     <>
       <PageTitle title={words.gpu} />

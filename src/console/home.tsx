@@ -4,7 +4,7 @@ import { Link, useSearch } from "wouter";
 import type { Page, SpaceView } from "../contract/api.ts";
 import { handOverPaths } from "../contract/hand-over.ts";
 import type { StatusView } from "../contract/status.ts";
-import { Asked, useAsked } from "./asked.tsx";
+import { Asked, looksEveryMs, useAsked } from "./asked.tsx";
 import { isNamed } from "./find.ts";
 import { ownersOf, useMe } from "./me.ts";
 import { needsSomebody } from "./needs.ts";
@@ -14,14 +14,13 @@ import { TableHead } from "./table.tsx";
 import { useSpoken } from "./words/words.tsx";
 import ui from "./ui.module.css";
 
-const statusEveryMs = 15_000;
 export const spacesPath = "/api/spaces?form=views";
-export const statusPath = "/api/status";
+const statusPath = "/api/status";
 
 export function Home(): ReactNode {
   const { words } = useSpoken();
   const text = new URLSearchParams(useSearch()).get("find") ?? "";
-  const spaces = useAsked<Page<SpaceView>>(spacesPath, { everyMs: statusEveryMs });
+  const spaces = useAsked<Page<SpaceView>>(spacesPath, { everyMs: looksEveryMs });
   const { data: me } = useMe();
   return (
     <>
@@ -158,7 +157,7 @@ export function AppLinks({
 
 function Pools(): ReactNode {
   const { words } = useSpoken();
-  const status = useAsked<StatusView>(statusPath, { everyMs: statusEveryMs });
+  const status = useAsked<StatusView>(statusPath, { everyMs: looksEveryMs });
   return (
     <Asked asked={status} what={words.pools}>
       {({ pools }) =>

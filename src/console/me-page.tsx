@@ -55,7 +55,7 @@ export function MePage(): ReactNode {
   );
 }
 
-export function Quota(): ReactNode {
+function Quota(): ReactNode {
   const { words } = useSpoken();
   const quota = useAsked<QuotaView>("/api/quota");
   return (

@@ -4,7 +4,7 @@ import type { UseQueryResult } from "@tanstack/react-query";
 import type { WhoAmI } from "../contract/api.ts";
 import { ApiRefusal, ask } from "./api.ts";
 
-export const whoPath = "/api/whoami-v2";
+const whoPath = "/api/whoami-v2";
 
 export function useMe(): UseQueryResult<WhoAmI | null> {
   return useQuery<WhoAmI | null>({

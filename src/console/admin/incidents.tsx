@@ -3,7 +3,7 @@ import type { FormEvent, ReactNode } from "react";
 import { useSearch } from "wouter";
 import type { Page } from "../../contract/api.ts";
 import type { IncidentView, NoteRequest } from "../../contract/incidents.ts";
-import { Asked, useAsked } from "../asked.tsx";
+import { Asked, looksEveryMs, useAsked } from "../asked.tsx";
 import { IncidentList } from "../status/incidents.tsx";
 import { useSpoken } from "../words/words.tsx";
 import { Pages } from "../page-links.tsx";
@@ -12,14 +12,13 @@ import { textsOf } from "./settings.ts";
 import ui from "../ui.module.css";
 
 const incidentsPath = "/api/incidents";
-const lookEveryMs = 15_000;
 const noteMaxChars = 2_000;
 
 export function IncidentsPart(): ReactNode {
   const { words } = useSpoken();
   const page = new URLSearchParams(useSearch()).get("page");
   const query = page === null ? "" : `?${new URLSearchParams({ page }).toString()}`;
-  const incidents = useAsked<Page<IncidentView>>(`${incidentsPath}${query}`, { everyMs: lookEveryMs });
+  const incidents = useAsked<Page<IncidentView>>(`${incidentsPath}${query}`, { everyMs: looksEveryMs });
   return (
     <Asked asked={incidents} what={words.ofStatus.incidents}>
       {({ items, next }) => (

@@ -2,7 +2,7 @@
 import type { ReactNode } from "react";
 import { Link } from "wouter";
 import type { CardView, NodesView, NodeView } from "../../contract/nodes.ts";
-import { Asked, useAsked } from "../asked.tsx";
+import { Asked, looksEveryMs, useAsked } from "../asked.tsx";
 import { storyPath } from "../find.ts";
 import { SaidInline } from "../said.tsx";
 import { TableHead } from "../table.tsx";
@@ -11,12 +11,11 @@ import { DrainPart } from "./drain.tsx";
 import { Sent, useSending } from "../sending.tsx";
 import ui from "../ui.module.css";
 
-const lookEveryMs = 15_000;
 const nodesPath = "/api/nodes";
 
 export function NodesPart(): ReactNode {
   const { words } = useSpoken();
-  const nodes = useAsked<NodesView>(nodesPath, { everyMs: lookEveryMs });
+  const nodes = useAsked<NodesView>(nodesPath, { everyMs: looksEveryMs });
   return (
     <Asked asked={nodes} what={words.ofAdmin.parts.nodes}>
       {({ nodes: all }) =>

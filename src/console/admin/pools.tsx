@@ -4,7 +4,7 @@ import { Link, useSearch } from "wouter";
 import type { Page } from "../../contract/api.ts";
 import type { NodesView } from "../../contract/nodes.ts";
 import type { PoolsView, PoolView, RuleView } from "../../contract/pools.ts";
-import { Asked, useAsked } from "../asked.tsx";
+import { Asked, looksEveryMs, useAsked } from "../asked.tsx";
 import { useSpoken } from "../words/words.tsx";
 import { DrainPart } from "./drain.tsx";
 import { Pages } from "../page-links.tsx";
@@ -13,11 +13,10 @@ import { poolFields } from "./settings.ts";
 import ui from "../ui.module.css";
 
 const poolsPath = "/api/pools";
-const lookEveryMs = 15_000;
 
 export function PoolsPart(): ReactNode {
   const { words } = useSpoken();
-  const pools = useAsked<PoolsView>(poolsPath, { everyMs: lookEveryMs });
+  const pools = useAsked<PoolsView>(poolsPath, { everyMs: looksEveryMs });
   return (
     <>
       <Asked asked={pools} what={words.pools}>

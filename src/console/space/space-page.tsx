@@ -3,7 +3,7 @@ import { lazy, Suspense } from "react";
 import type { ReactNode } from "react";
 import { Link } from "wouter";
 import type { SpaceView } from "../../contract/api.ts";
-import { Asked, Loading, useAsked } from "../asked.tsx";
+import { Asked, Loading, looksEveryMs, useAsked } from "../asked.tsx";
 import { needsSomebody } from "../needs.ts";
 import { Said } from "../said.tsx";
 import { PageTitle } from "../title.tsx";
@@ -20,7 +20,6 @@ import type { Tab } from "./tabs.ts";
 
 /** With what draws a million lines: loaded when somebody reads a log. */
 const LogsTab = lazy(() => import("./logs-tab.tsx"));
-const spaceEveryMs = 15_000;
 
 export function SpacePage({
   owner,
@@ -33,7 +32,7 @@ export function SpacePage({
 }): ReactNode {
   const { words, format } = useSpoken();
   const id = `${owner}/${name}`;
-  const space = useAsked<SpaceView>(`/api/spaces/${id}`, { everyMs: spaceEveryMs });
+  const space = useAsked<SpaceView>(`/api/spaces/${id}`, { everyMs: looksEveryMs });
   return (
     <>
       <PageTitle title={id} />

@@ -2,15 +2,12 @@
 import type { ReactNode } from "react";
 import { Link } from "wouter";
 import type { CallView, Page, QuotaView } from "../../contract/api.ts";
-import { SignInLink, useAsked } from "../asked.tsx";
+import { movesEveryMs, SignInLink, useAsked } from "../asked.tsx";
 import { useMe } from "../me.ts";
 import { SaidInline } from "../said.tsx";
 import { useSpoken } from "../words/words.tsx";
 import ui from "../ui.module.css";
 import { priceOf } from "./price.ts";
-
-/** A place in the queue moves by the clock. */
-const everyMs = 2_000;
 
 export function VisitorBar({ id }: { readonly id: string }): ReactNode {
   const { words } = useSpoken();
@@ -31,7 +28,7 @@ function KnownVisitor({ id, name }: { readonly id: string; readonly name: string
   const calls = useAsked<Page<CallView>>("/api/calls");
   const here = calls.data?.items.filter(({ space }) => space === id) ?? [];
   const open = here.filter(({ stage }) => stage !== "ended");
-  useAsked<Page<CallView>>("/api/calls", { everyMs, enabled: open.length > 0 });
+  useAsked<Page<CallView>>("/api/calls", { everyMs: movesEveryMs, enabled: open.length > 0 });
   const price = priceOf(here);
   const left = quota.data?.leftMs;
   return (

@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 import { Link } from "wouter";
 import type { Page } from "../../contract/api.ts";
 import type { IncidentView } from "../../contract/incidents.ts";
-import { Asked, useAsked } from "../asked.tsx";
+import { Asked, looksEveryMs, useAsked } from "../asked.tsx";
 import { storyPath } from "../find.ts";
 import { Pages } from "../page-links.tsx";
 import { SaidInline } from "../said.tsx";
@@ -25,19 +25,11 @@ export function OpenIncidents({ incidents }: { readonly incidents: readonly Inci
   );
 }
 
-/** The page of the list that the address names; `here`: the page on which it stands. */
-export function PastIncidents({
-  page,
-  here,
-  everyMs,
-}: {
-  readonly page: string | null;
-  readonly here: string;
-  readonly everyMs: number;
-}): ReactNode {
+/** The page of the list that the address names. */
+export function PastIncidents({ page }: { readonly page: string | null }): ReactNode {
   const { words } = useSpoken();
   const query = page === null ? "" : `?${new URLSearchParams({ page }).toString()}`;
-  const list = useAsked<Page<IncidentView>>(`${listPath}${query}`, { everyMs });
+  const list = useAsked<Page<IncidentView>>(`${listPath}${query}`, { everyMs: looksEveryMs });
   return (
     <section>
       <h2>{words.ofStatus.pastIncidents}</h2>
@@ -48,7 +40,7 @@ export function PastIncidents({
             <>
               {over.length === 0 && <p className={ui["muted"]}>{words.ofStatus.noIncidents}</p>}
               <IncidentList incidents={over} />
-              <Pages page={page} next={next} here={here} asked={new URLSearchParams()} />
+              <Pages page={page} next={next} here="/status" asked={new URLSearchParams()} />
             </>
           );
         }}

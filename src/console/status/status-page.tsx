@@ -2,7 +2,7 @@
 import type { ReactNode } from "react";
 import { Link, useSearch } from "wouter";
 import type { BoundaryView, StatusView, SumsView } from "../../contract/status.ts";
-import { Asked, useAsked } from "../asked.tsx";
+import { Asked, looksEveryMs, useAsked } from "../asked.tsx";
 import { SaidInline } from "../said.tsx";
 import { OwnerSign } from "../signs.tsx";
 import { PageTitle } from "../title.tsx";
@@ -14,13 +14,11 @@ import { countedFrom, rateOf, stateGlyphs, troubled } from "./standing.ts";
 import ui from "../ui.module.css";
 import styles from "./status.module.css";
 
-/** Its numbers change by the clock; the platform itself looks every ten seconds. */
-const statusEveryMs = 15_000;
 const statusPath = "/api/status";
 
 export function StatusPage(): ReactNode {
   const { words } = useSpoken();
-  const status = useAsked<StatusView>(statusPath, { everyMs: statusEveryMs });
+  const status = useAsked<StatusView>(statusPath, { everyMs: looksEveryMs });
   const page = new URLSearchParams(useSearch()).get("page");
   return (
     <>
@@ -28,7 +26,7 @@ export function StatusPage(): ReactNode {
       <Asked asked={status} what={words.ofStatus.what}>
         {(told) => <Told status={told} />}
       </Asked>
-      <PastIncidents page={page} here="/status" everyMs={statusEveryMs} />
+      <PastIncidents page={page} />
     </>
   );
 }

@@ -4,7 +4,7 @@ import type { ReactNode } from "react";
 import { Link } from "wouter";
 import { known } from "../../evidence/known.ts";
 import type { Charge, Link as WorkLink, Verdict, WorkTold } from "../../evidence/verdict.ts";
-import { Asked, Loading, useAsked } from "../asked.tsx";
+import { Asked, Loading, movesEveryMs, useAsked } from "../asked.tsx";
 import { CopyButton } from "../copy.tsx";
 import { Said, SaidInline } from "../said.tsx";
 import { pathOf, storyPath } from "../find.ts";
@@ -19,14 +19,11 @@ import styles from "./drawing.module.css";
 
 const LogView = lazy(() => import("../log/log-view.tsx"));
 
-/** What is still open is asked for again; the stream of events tells of its end sooner where it can. */
-const openEveryMs = 2_000;
-
 export function WorkPage({ id }: { readonly id: string }): ReactNode {
   const path = `/api/works/${pathOf(id)}`;
   const work = useAsked<WorkTold>(path);
-  const isOpen = work.data?.outcome === "open";
-  useAsked<WorkTold>(path, { everyMs: openEveryMs, enabled: isOpen });
+  // The stream of events tells of its end sooner where it can.
+  useAsked<WorkTold>(path, { everyMs: movesEveryMs, enabled: work.data?.outcome === "open" });
   return (
     <>
       {work.data === undefined && <PageTitle title={id} />}
