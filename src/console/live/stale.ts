@@ -14,7 +14,7 @@ export function madeOldBy(change: Change): IsOld {
       return (path) =>
         (queue && isOfQueue(path)) ||
         (quota && path.startsWith("/api/quota")) ||
-        (calls === null ? isOfCalls(path) : calls.some(({ id, space }) => isOfCall(path, id, space)));
+        (calls === null ? isOfCalls(path) : calls.some(({ id }) => isOfCall(path, id)));
     }
     case "spaces":
       return (path) =>
@@ -43,13 +43,8 @@ function isOfCalls(path: string): boolean {
   return path.startsWith("/api/calls") || path.startsWith("/api/works/c_");
 }
 
-function isOfCall(path: string, id: string, space: string): boolean {
-  return (
-    /^\/api\/calls(\?|$)/.test(path) ||
-    path === `/api/calls/${id}` ||
-    path === `/api/works/${id}` ||
-    path.startsWith(`/api/spaces/${space}/calls`)
-  );
+function isOfCall(path: string, id: string): boolean {
+  return path === "/api/calls" || path === `/api/works/${id}`;
 }
 
 function isList(path: string): boolean {
@@ -61,14 +56,10 @@ function isSomeSpaces(path: string): boolean {
 }
 
 function isOfSpace(path: string, space: string): boolean {
-  return (
-    path === `/api/spaces/${space}` || /^\/(events|releases|runtime)/.test(path.replace(`/api/spaces/${space}`, ""))
-  );
+  return path === `/api/spaces/${space}` || path === `/api/spaces/${space}/releases`;
 }
 
 function isOfBuild(path: string, { id, space }: { readonly id: string; readonly space: string }): boolean {
   const isIts = path === `/api/builds/${id}` || path === `/api/works/${id}`;
-  return (
-    isIts || path === `/api/spaces/${space}` || /^\/(builds|releases)/.test(path.replace(`/api/spaces/${space}`, ""))
-  );
+  return isIts || isOfSpace(path, space) || path === `/api/spaces/${space}/builds`;
 }
