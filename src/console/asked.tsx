@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import type { UseQueryResult } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { ask, ApiRefusal } from "./api.ts";
+import { addressOf } from "./find.ts";
 import { useLate } from "./late.ts";
 import { Said } from "./said.tsx";
 import { useSpoken } from "./words/words.tsx";
@@ -131,5 +132,5 @@ function AgainButton({ again }: { readonly again: () => void }): ReactNode {
 /** To the server's own page, and back to this one. */
 export function SignInLink({ children }: { readonly children: ReactNode }): ReactNode {
   const next = location.pathname + location.search;
-  return <a href={next === "/" ? "/login" : `/login?${new URLSearchParams({ next }).toString()}`}>{children}</a>;
+  return <a href={addressOf("/login", { next: next === "/" ? null : next })}>{children}</a>;
 }

@@ -13,7 +13,18 @@ export function placeFound(typed: string): string {
   const text = typed.trim();
   if (ids.some((form) => form.test(text))) return storyPath(text);
   if (spaceName.test(text)) return `/spaces/${text}`;
-  return text === "" ? "/" : `/?${new URLSearchParams({ find: text }).toString()}`;
+  return addressOf("/", { find: text });
+}
+
+/** With what it is asked for; what has no value is left out. */
+export function addressOf(path: string, asked: Readonly<Record<string, string | null>>): string {
+  const named = Object.entries(asked).flatMap(([name, value]) => (value ? [[name, value]] : []));
+  return named.length === 0 ? path : `${path}?${new URLSearchParams(named).toString()}`;
+}
+
+/** Where operators see an account. */
+export function accountPath(account: string): string {
+  return addressOf("/admin/accounts", { account });
 }
 
 /** Where an id's story is. */

@@ -14,7 +14,7 @@ export function Pages({
   readonly next: string | null;
   /** The address of the list, and what else it is asked for. */
   readonly here: string;
-  readonly asked: URLSearchParams;
+  readonly asked?: URLSearchParams;
 }): ReactNode {
   const { words } = useSpoken();
   const at = (token: string | null): string => {

@@ -5,6 +5,7 @@ import { Link, useSearch } from "wouter";
 import type { Page } from "../../contract/api.ts";
 import type { AccountView, CreateAccount } from "../../contract/identity.ts";
 import { Asked, useAsked } from "../asked.tsx";
+import { accountPath } from "../find.ts";
 import { TableHead } from "../table.tsx";
 import { useSpoken } from "../words/words.tsx";
 import { AllowancesPart } from "./allowances.tsx";
@@ -54,7 +55,7 @@ function Accounts({ accounts }: { readonly accounts: readonly AccountView[] }): 
           {shown.map(({ name, kind, tier, role, createdAt }) => (
             <tr key={name}>
               <td>
-                <Link href={`/admin/accounts?${new URLSearchParams({ account: name }).toString()}`}>{name}</Link>{" "}
+                <Link href={accountPath(name)}>{name}</Link>{" "}
                 {kind === "organisation" && <span className={ui["badge"]}>{ofAdmin.organisation}</span>}
               </td>
               <td>{tier}</td>

@@ -5,6 +5,7 @@ import { Link } from "wouter";
 import type { AllowanceView, GiveAllowance, LiftablePolicy } from "../../contract/allowances.ts";
 import type { QuotaView } from "../../contract/api.ts";
 import { Asked, useAsked } from "../asked.tsx";
+import { addressOf } from "../find.ts";
 import { useSpoken } from "../words/words.tsx";
 import { Sent, useSending } from "../sending.tsx";
 import { textsOf } from "./settings.ts";
@@ -19,7 +20,7 @@ const reasonMaxChars = 500;
 export function AllowancesPart({ account }: { readonly account: string }): ReactNode {
   const { words, format } = useSpoken();
   const { ofAdmin } = words;
-  const quota = useAsked<QuotaView>(`/api/quota?${new URLSearchParams({ account }).toString()}`);
+  const quota = useAsked<QuotaView>(addressOf("/api/quota", { account }));
   return (
     <section className={ui["panel"]} aria-label={account}>
       <h2>{account}</h2>
@@ -58,9 +59,7 @@ export function AllowancesPart({ account }: { readonly account: string }): React
       </Asked>
       <Give account={account} />
       <p className={ui["links"]}>
-        <Link href={`/admin/audit?${new URLSearchParams({ target: `account/${account}` }).toString()}`}>
-          {ofAdmin.auditOf(account)}
-        </Link>
+        <Link href={addressOf("/admin/audit", { target: `account/${account}` })}>{ofAdmin.auditOf(account)}</Link>
       </p>
     </section>
   );

@@ -4,6 +4,7 @@ import { useSearch } from "wouter";
 import type { Page } from "../../contract/api.ts";
 import type { IncidentView, NoteRequest } from "../../contract/incidents.ts";
 import { Asked, looksEveryMs, useAsked } from "../asked.tsx";
+import { addressOf } from "../find.ts";
 import { IncidentList } from "../status/incidents.tsx";
 import { useSpoken } from "../words/words.tsx";
 import { Pages } from "../page-links.tsx";
@@ -17,15 +18,14 @@ const noteMaxChars = 2_000;
 export function IncidentsPart(): ReactNode {
   const { words } = useSpoken();
   const page = new URLSearchParams(useSearch()).get("page");
-  const query = page === null ? "" : `?${new URLSearchParams({ page }).toString()}`;
-  const incidents = useAsked<Page<IncidentView>>(`${incidentsPath}${query}`, { everyMs: looksEveryMs });
+  const incidents = useAsked<Page<IncidentView>>(addressOf(incidentsPath, { page }), { everyMs: looksEveryMs });
   return (
     <Asked asked={incidents} what={words.ofStatus.incidents}>
       {({ items, next }) => (
         <>
           {items.length === 0 && <p className={ui["panel"]}>{words.ofStatus.noIncidents}</p>}
           <IncidentList incidents={items}>{(incident) => <WordForm incident={incident} />}</IncidentList>
-          <Pages page={page} next={next} here="/admin/incidents" asked={new URLSearchParams()} />
+          <Pages page={page} next={next} here="/admin/incidents" />
         </>
       )}
     </Asked>

@@ -5,6 +5,7 @@ import type { Page } from "../../contract/api.ts";
 import type { NodesView } from "../../contract/nodes.ts";
 import type { PoolsView, PoolView, RuleView } from "../../contract/pools.ts";
 import { Asked, looksEveryMs, useAsked } from "../asked.tsx";
+import { accountPath, addressOf } from "../find.ts";
 import { useSpoken } from "../words/words.tsx";
 import { DrainPart } from "./drain.tsx";
 import { Pages } from "../page-links.tsx";
@@ -64,8 +65,7 @@ function PoolPart({ pool }: { readonly pool: PoolView }): ReactNode {
 function Rules(): ReactNode {
   const { words } = useSpoken();
   const page = new URLSearchParams(useSearch()).get("page");
-  const query = page === null ? "" : `?${new URLSearchParams({ page }).toString()}`;
-  const rules = useAsked<Page<RuleView>>(`/api/rules${query}`);
+  const rules = useAsked<Page<RuleView>>(addressOf("/api/rules", { page }));
   return (
     <section>
       <h2>{words.ofAdmin.rules}</h2>
@@ -82,7 +82,7 @@ function Rules(): ReactNode {
                   <Rule key={`${rule.kind} ${rule.name}`} rule={rule} />
                 ))}
               </ul>
-              <Pages page={page} next={next} here="/admin/pools" asked={new URLSearchParams()} />
+              <Pages page={page} next={next} here="/admin/pools" />
             </>
           )
         }
@@ -96,11 +96,7 @@ function Rule({ rule: { kind, name, pools, moveAfterMs } }: { readonly rule: Rul
   return (
     <li>
       <strong>
-        {kind === "space" ? (
-          <Link href={`/spaces/${name}`}>{name}</Link>
-        ) : (
-          <Link href={`/admin/accounts?${new URLSearchParams({ account: name }).toString()}`}>{name}</Link>
-        )}
+        {kind === "space" ? <Link href={`/spaces/${name}`}>{name}</Link> : <Link href={accountPath(name)}>{name}</Link>}
       </strong>{" "}
       {words.ofAdmin.servedBy(pools.join(", "))}
       {moveAfterMs !== null && `; ${words.ofAdmin.movesAfter(format.seconds(moveAfterMs))}`}

@@ -3,6 +3,7 @@
  * tells the others. Where a browser has no such locks, as on a page by plain http from elsewhere, each tab listens itself.
  */
 import type { Change } from "../../contract/changes.ts";
+import { addressOf } from "../find.ts";
 
 const path = "/api/events";
 const name = "waybill-events";
@@ -51,7 +52,7 @@ function connect(tell: (said: Said) => void, signal: AbortSignal, done: () => vo
   let lost: Lost = null;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const open = (): void => {
-    const made = new EventSource(last === "" ? path : `${path}?${new URLSearchParams({ after: last }).toString()}`);
+    const made = new EventSource(addressOf(path, { after: last }));
     source = made;
     for (const type of types)
       made.addEventListener(type, ({ data, lastEventId }: MessageEvent<string>) => {

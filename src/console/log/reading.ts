@@ -1,6 +1,7 @@
 /** Reads logs from the API: a page of lines, or all that come from now on. */
 import type { LogLine } from "../../contract/agent.ts";
 import { refusalOf } from "../api.ts";
+import { addressOf } from "../find.ts";
 
 /** A line in a log has at most some kilobytes: what goes on for longer without an end is no log of ours. */
 const lineMaxChars = 1 << 20;
@@ -22,7 +23,7 @@ export async function* linesOf(
   query: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): AsyncGenerator<LogLine> {
-  const address = `${path}?${new URLSearchParams(query).toString()}`;
+  const address = addressOf(path, query);
   const response = await fetch(address, {
     headers: { accept: "application/x-ndjson, application/problem+json" },
     signal,

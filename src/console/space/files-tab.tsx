@@ -1,7 +1,7 @@
 /** The files of a Space's repository, as its main branch has them. */
 import type { ReactNode } from "react";
 import { Link, useSearch } from "wouter";
-import { pathOf } from "../find.ts";
+import { addressOf, pathOf } from "../find.ts";
 import { Asked, useAsked } from "../asked.tsx";
 import { useSpoken } from "../words/words.tsx";
 import ui from "../ui.module.css";
@@ -19,8 +19,7 @@ export function FilesTab({ id }: { readonly id: string }): ReactNode {
   const tree = useAsked<readonly TreeEntry[]>(
     `/api/spaces/${id}/tree/main${folder === "" ? "" : `/${pathOf(folder)}`}`,
   );
-  const to = (path: string): string =>
-    `/spaces/${id}/files${path === "" ? "" : `?${new URLSearchParams({ folder: path }).toString()}`}`;
+  const to = (path: string): string => addressOf(`/spaces/${id}/files`, { folder: path });
   const above = folder.split("/").slice(0, -1).join("/");
   return (
     <>

@@ -4,7 +4,7 @@ import { Link } from "wouter";
 import type { Page } from "../../contract/api.ts";
 import type { IncidentView } from "../../contract/incidents.ts";
 import { Asked, looksEveryMs, useAsked } from "../asked.tsx";
-import { storyPath } from "../find.ts";
+import { addressOf, storyPath } from "../find.ts";
 import { Pages } from "../page-links.tsx";
 import { SaidInline } from "../said.tsx";
 import { useSpoken } from "../words/words.tsx";
@@ -28,8 +28,7 @@ export function OpenIncidents({ incidents }: { readonly incidents: readonly Inci
 /** The page of the list that the address names. */
 export function PastIncidents({ page }: { readonly page: string | null }): ReactNode {
   const { words } = useSpoken();
-  const query = page === null ? "" : `?${new URLSearchParams({ page }).toString()}`;
-  const list = useAsked<Page<IncidentView>>(`${listPath}${query}`, { everyMs: looksEveryMs });
+  const list = useAsked<Page<IncidentView>>(addressOf(listPath, { page }), { everyMs: looksEveryMs });
   return (
     <section>
       <h2>{words.ofStatus.pastIncidents}</h2>
@@ -40,7 +39,7 @@ export function PastIncidents({ page }: { readonly page: string | null }): React
             <>
               {over.length === 0 && <p className={ui["muted"]}>{words.ofStatus.noIncidents}</p>}
               <IncidentList incidents={over} />
-              <Pages page={page} next={next} here="/status" asked={new URLSearchParams()} />
+              <Pages page={page} next={next} here="/status" />
             </>
           );
         }}
