@@ -88,7 +88,7 @@ export const adminDe: Words["ofAdmin"] = {
   gpuSeconds: "GPU-Sekunden",
   liftUntil: "Bis",
   creditsUntil: "Bis; leer: es verfällt nicht",
-  usedOf: (used) => `(${used} verbraucht)`,
+  usedOf: (used) => `(${used} benutzt)`,
   until: (time) => `bis ${time}`,
   give: (account) => `${account} mehr geben`,
   takeBack: (id) => `${id} zurücknehmen`,
