@@ -1,15 +1,11 @@
 /** A list that the server gives in pages: the first, and more as somebody asks. */
 import { useInfiniteQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
+import type { Page } from "../contract/api.ts";
 import { ask } from "./api.ts";
 import { Asked } from "./asked.tsx";
 import { useSpoken } from "./words/words.tsx";
 import ui from "./ui.module.css";
-
-interface Page<Item> {
-  readonly items: readonly Item[];
-  readonly next: string | null;
-}
 
 /** `what`: a few words for what is waited for. `empty`: why nothing is there, and what fills it. */
 export function Paged<Item>({

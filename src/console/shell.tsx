@@ -93,12 +93,12 @@ function Place({
 
 /** A page that was gone to is where the keyboard goes on, and its heading is what is read. */
 function useFocusOn(place: string, main: { readonly current: HTMLElement | null }): void {
-  const [isFirst, setFirst] = useState(true);
+  const before = useRef(place);
   useEffect(() => {
-    if (isFirst) setFirst(false);
-    else main.current?.focus();
     // Only a change of the place moves it.
-  }, [place]);
+    if (place !== before.current) main.current?.focus();
+    before.current = place;
+  }, [place, main]);
 }
 
 function Search({ input }: { readonly input: { current: HTMLInputElement | null } }): ReactNode {

@@ -2,7 +2,7 @@
  * The console as it was built for browsers (tools/console.ts): its one page, and the files behind it, whose names tell their content. They
  * are read once, when the server begins, and are some hundred kilobytes.
  */
-import { existsSync, globSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
 
 const indexName = "index.html";
@@ -36,7 +36,9 @@ export class ConsoleFiles {
   /** Undefined where nothing was built there. */
   static read(folder: string): ConsoleFiles | undefined {
     if (!existsSync(join(folder, indexName))) return undefined;
-    const names = globSync("*.{js,css}", { cwd: folder }).slice(0, filesMax);
+    const names = readdirSync(folder)
+      .filter((name) => Object.hasOwn(types, extname(name)))
+      .slice(0, filesMax);
     const files = new Map(names.map((name) => [name, readFile(folder, name, types[extname(name)] ?? "")]));
     return new ConsoleFiles(files, readFile(folder, indexName, "text/html; charset=utf-8"));
   }

@@ -38,7 +38,8 @@ export function listen(hearing: Hearing): () => void {
   if (!("locks" in navigator)) void lead();
   else
     navigator.locks.request(name, { signal: gone.signal }, lead).catch(() => {
-      // Aborted while it waited: this tab stops listening.
+      // Aborted while it waited: this tab stops listening. Else the browser gives this page no lock.
+      if (!gone.signal.aborted) void lead();
     });
   return () => {
     gone.abort();
