@@ -5,11 +5,12 @@ import type { EndCode } from "../evidence/endings.ts";
 import type { Journal } from "../journal/index.ts";
 import type { StatusRecord } from "../record/status-store.ts";
 import { callCounts } from "../record/work-counts.ts";
+import { Turns } from "../stdx/turns.ts";
 import type { Engine } from "./engine.ts";
 
 export interface CallCountingParts {
   readonly engine: Engine;
-  readonly journal: Journal;
+  readonly journal: Pick<Journal, "read">;
   readonly record: Pick<StatusRecord, "callsThrough" | "countCalls" | "beginCalls">;
 }
 
@@ -24,6 +25,7 @@ export class CallCounting implements Disposable {
   readonly #parts: CallCountingParts;
   readonly #admittedAt = new Map<string, number>();
   readonly #unsubscribe: () => void;
+  readonly #turns = new Turns();
   #through: number;
   #heard: LedgerRecord[] = [];
 
@@ -53,8 +55,16 @@ export class CallCounting implements Disposable {
     });
   }
 
-  /** Counts all that is durable now. One at a time. */
-  async catchUp(): Promise<void> {
+  /** Counts all that is durable now. One at a time: of two that read the same records, both would count them. */
+  catchUp(): Promise<void> {
+    return this.#turns.take("calls", () => this.#catchUp());
+  }
+
+  [Symbol.dispose](): void {
+    this.#unsubscribe();
+  }
+
+  async #catchUp(): Promise<void> {
     const { engine, journal, record } = this.#parts;
     const until = engine.durable;
     while (this.#through < until) {
@@ -71,10 +81,6 @@ export class CallCounting implements Disposable {
         this.#admittedAt.delete(call);
       }
     }
-  }
-
-  [Symbol.dispose](): void {
-    this.#unsubscribe();
   }
 }
 

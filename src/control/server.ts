@@ -445,7 +445,6 @@ export class Server {
     });
   }
 
-  /** What a call of the payer's would meet now, where the Space's replicas are; undefined where no node is there. */
   /** What the function declared when it was called last; undefined where it was not since the start. */
   declaredBy(space: string, endpoint: string): Declared | undefined {
     return this.#declared.of(space, endpoint);
@@ -457,6 +456,7 @@ export class Server {
     await this.calls.caughtUp();
   }
 
+  /** What a call of the payer's would meet now, where the Space's replicas are; undefined where no node is there. */
   async quote(payer: Payer, request: PricedRequest): Promise<Quoted | undefined> {
     const { engine, replicas } = this.#parts;
     const releases = new Map(replicas.livingOf(request.space).map(({ node, status }) => [node, status.release]));
