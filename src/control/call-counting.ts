@@ -1,7 +1,5 @@
 /** Counts the ledger's calls into the evidence store, each record once: by the numbers of its records it goes on after a restart. */
 import type { LedgerRecord } from "../core/record.ts";
-import { callOutcomes } from "../evidence/call-outcomes.ts";
-import type { EndCode } from "../evidence/endings.ts";
 import type { Journal } from "../journal/index.ts";
 import type { StatusRecord } from "../record/status-store.ts";
 import { callCounts } from "../record/work-counts.ts";
@@ -75,15 +73,11 @@ export class CallCounting implements Disposable {
       if (last === undefined) return;
       // Records that compaction took away before they were counted leave a hole, which is not waited for.
       if (records[0]?.index !== this.#through + 1) await record.beginCalls((records[0]?.index ?? 1) - 1);
-      this.#through = await record.countCalls(callCounts(records, this.#admittedAt, codeOf));
+      this.#through = await record.countCalls(callCounts(records, this.#admittedAt));
       for (const call of this.#admittedAt.keys()) {
         if (this.#admittedAt.size <= waitingMax) break;
         this.#admittedAt.delete(call);
       }
     }
   }
-}
-
-function codeOf(cause: string): EndCode {
-  return callOutcomes[cause as keyof typeof callOutcomes].code ?? "";
 }

@@ -3,7 +3,7 @@ import type { StatusView } from "../contract/status.ts";
 import { boundaryOfEnd, ownerOfEnd } from "../evidence/boundaries.ts";
 import type { Counts } from "../evidence/boundaries.ts";
 import { waited } from "../evidence/endings.ts";
-import { boundOf } from "../evidence/waits.ts";
+import { boundOf, bucketsMax, stepsPerDoubling } from "../evidence/waits.ts";
 
 export interface MetricRow {
   readonly type: "counter" | "gauge" | "histogram";
@@ -136,23 +136,21 @@ function samplesOf({ status, counts, now, ...facts }: MetricFacts): Record<Metri
   };
 }
 
-/** Doublings of a millisecond, to 70 minutes; each holds all that waited no longer. */
-const doublings = Array.from({ length: 23 }, (_, i) => i);
-const bucketsPerDoubling = 4;
+/** Buckets whose bounds are told: doublings of a millisecond. The last bucket has none, since what is in it may have waited longer. */
+const bounded = Array.from({ length: bucketsMax / stepsPerDoubling }, (_, doubling) => doubling * stepsPerDoubling);
 
 function histogram(boundary: string, { waits }: Counts): readonly Sample[] {
   const own = waits.filter((wait) => wait.boundary === boundary);
   const upTo = (bucket: number): number =>
     own.filter((wait) => wait.bucket <= bucket).reduce((sum, { count }) => sum + count, 0);
-  // The last bucket has no bound: what is in it may have waited longer.
-  const bounded = doublings.slice(0, -1).map((doubling) => ({
+  const buckets = bounded.map((bucket) => ({
     suffix: "_bucket",
-    labels: { boundary, le: String(boundOf(doubling * bucketsPerDoubling) / 1000) },
-    value: upTo(doubling * bucketsPerDoubling),
+    labels: { boundary, le: String(boundOf(bucket) / 1000) },
+    value: upTo(bucket),
   }));
   const all = upTo(Number.POSITIVE_INFINITY);
   return [
-    ...bounded,
+    ...buckets,
     { suffix: "_bucket", labels: { boundary, le: "+Inf" }, value: all },
     { suffix: "_count", labels: { boundary }, value: all },
   ];

@@ -2,13 +2,16 @@
 import type { Code } from "./codes.ts";
 import { isCode } from "./codes.ts";
 import type { Entry, Facts, Hop, Packed, WorkKind } from "./entry.ts";
+import { workKindOf } from "./id-kinds.ts";
 
 /** An app's own answer of 5xx: nothing that the platform refused or broke, so it has no code of its own. */
 export const answered5xx = "app/answered-5xx";
 export type EndCode = "" | Code | typeof answered5xx;
 
 /** Kinds of work whose ends are counted. */
-export type CountedKind = Exclude<WorkKind, "node" | "space">;
+export type CountedKind = Exclude<WorkKind, Uncounted>;
+/** Of them there is a story, and no end. */
+type Uncounted = "node" | "space";
 
 export interface Ending {
   readonly work: string;
@@ -30,23 +33,19 @@ export interface Wait {
 export const waited = ["build", "route", "gpu", "transfer", "egress", "runtime", "app"] as const;
 export type Waited = (typeof waited)[number];
 
-const kinds: Readonly<Record<string, CountedKind>> = {
-  q: "request",
-  c: "call",
-  b: "build",
-  p: "replica",
-  x: "connection",
-  tr: "transfer",
-};
-
 /** The kind of the work that an id names, of those that are counted. */
 export function countedKind(id: string): CountedKind | undefined {
-  return kinds[id.slice(0, id.indexOf("_"))];
+  const kind = workKindOf(id);
+  return kind === undefined || isUncounted(kind) ? undefined : kind;
+}
+
+function isUncounted(kind: WorkKind): kind is Uncounted {
+  return kind === "node" || kind === "space";
 }
 
 /** What the end of a work that went well says; undefined for what is not counted. */
 export function endOfPacked({ work, kind, facts }: Packed): Ending | undefined {
-  if (kind === "node" || kind === "space" || isTried(facts)) return undefined;
+  if (isUncounted(kind) || isTried(facts)) return undefined;
   return { work, kind, code: kind === "request" ? statusCode(facts) : "", count: 1, once: false };
 }
 

@@ -117,6 +117,11 @@ export function isEmitterOf(emitter: string, taker: string): boolean {
   return namesOfEmitter(emitter).some((name) => given.includes(name));
 }
 
+/** How long the work took by its packed record, in milliseconds. */
+export function lastedMs({ stages }: Pick<Packed, "stages">): number {
+  return Math.max(0, ...stages.map(([, ms]) => ms));
+}
+
 /** Whom a work was handed to: the right side of each channel `<giver>→<taker>`, and the replica that a route names. */
 export function takersOf(entries: readonly Pick<Entry, "facts">[]): readonly string[] {
   const takers = entries.flatMap(({ facts }) => {

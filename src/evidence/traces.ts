@@ -4,6 +4,7 @@
  */
 import { codeRow, isCode } from "./codes.ts";
 import { endOfEntry } from "./endings.ts";
+import { lastedMs } from "./entry.ts";
 import type { Entry, Facts, Json, Packed } from "./entry.ts";
 
 export interface Span {
@@ -49,7 +50,6 @@ export function spansOfPacked({ work, kind, at, stages, facts, emitter }: Packed
   if (traceId === undefined) return [];
   const start = Date.parse(at);
   const own = rootSpanOf(traceId);
-  const longest = Math.max(0, ...stages.map(([, ms]) => ms));
   const hops = stages.map(([hop, ms], i): Span => ({
     ...{ traceId, spanId: spanId(`${work} ${hop} ${i}`), parentSpanId: own, name: hop },
     start: start + (stages[i - 1]?.[1] ?? 0),
@@ -58,7 +58,7 @@ export function spansOfPacked({ work, kind, at, stages, facts, emitter }: Packed
     links: [],
   }));
   const root: Span = {
-    ...{ traceId, spanId: own, name: kind, start, end: start + longest },
+    ...{ traceId, spanId: own, name: kind, start, end: start + lastedMs({ stages }) },
     ...{ attributes: attributesOf(work, kind, facts), links: linksOf(facts) },
   };
   return [root, ...hops];

@@ -1,7 +1,7 @@
 /** Waits in buckets: what is kept of millions of them, and percentiles that say at most how long. */
 
 /** Four buckets for each doubling: a percentile is at most a fifth more than what was measured. */
-const stepsPerDoubling = 4;
+export const stepsPerDoubling = 4;
 /** The last bucket holds all that is above: 2^22 ms, 70 minutes. */
 export const bucketsMax = 22 * stepsPerDoubling;
 

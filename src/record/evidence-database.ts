@@ -6,6 +6,7 @@
 import { DatabaseSync } from "node:sqlite";
 import type { StatementSync } from "node:sqlite";
 import type { EvidenceBatch } from "../contract/agent.ts";
+import { lastedMs } from "../evidence/entry.ts";
 import type { Entry, Packed, Watermark } from "../evidence/entry.ts";
 import { EmitterClocks } from "./emitter-clocks.ts";
 import { evidenceMigrations, evidenceSchema, evidenceSchemaVersion } from "./evidence-schema.ts";
@@ -107,23 +108,18 @@ export class EvidenceDatabase {
   /** Stores batches in one commit. Any order, any repeat: a number is stored once, and the first content stands. */
   ingest(sent: readonly Sent[]): readonly Ingested[] {
     const before = this.#index;
-    this.db.exec("BEGIN IMMEDIATE");
     try {
-      const done = sent.map((one) => this.#ingestOne(one));
-      this.prepare("UPDATE meta SET value = ? WHERE name = 'index'").run(this.#index);
-      this.requestLogs.write();
-      this.workCounts.write();
-      this.db.exec("COMMIT");
-      return done;
+      return this.transaction(() => {
+        const done = sent.map((one) => this.#ingestOne(one));
+        this.prepare("UPDATE meta SET value = ? WHERE name = 'index'").run(this.#index);
+        this.requestLogs.write();
+        this.workCounts.write();
+        return done;
+      });
     } catch (error) {
       this.#index = before;
       this.#spans.clear();
       this.#owners.clear();
-      if (this.db.isTransaction) this.db.exec("ROLLBACK");
-      this.requestLogs.read();
-      this.workCounts.drop();
-      this.packedRows.forget();
-      this.clocks.forget();
       throw error;
     }
   }
@@ -164,11 +160,12 @@ export class EvidenceDatabase {
     return statement;
   }
 
-  transaction(body: () => void): void {
+  transaction<Done>(body: () => Done): Done {
     this.db.exec("BEGIN IMMEDIATE");
     try {
-      body();
+      const done = body();
       this.db.exec("COMMIT");
+      return done;
     } catch (error) {
       if (this.db.isTransaction) this.db.exec("ROLLBACK");
       this.requestLogs.read();
@@ -365,8 +362,7 @@ export class EvidenceDatabase {
 
 /** By its emitter's clock, and no later than it was: a packed record bears the time at which its work began. */
 function writtenAt({ kind, body }: SpoolLine): number {
-  const [, longest = 0] = kind === "packed" ? (body.stages.at(-1) ?? []) : [];
-  return Date.parse(body.at) + longest;
+  return Date.parse(body.at) + (kind === "packed" ? lastedMs(body) : 0);
 }
 
 function claimedSeq(body: unknown): number {

@@ -1,5 +1,6 @@
 /** A request as its log shows it: what one entry adds to its row, and what a packed record says. Pure. */
 import type { RequestStages, RequestView } from "../contract/requests.ts";
+import { lastedMs } from "../evidence/entry.ts";
 import type { Entry, Facts, Hop, Packed } from "../evidence/entry.ts";
 
 export interface Told {
@@ -77,7 +78,7 @@ export function viewOfPacked(packed: Packed, n: number): RequestView {
     answeredBy: facts["answeredBy"] === "edge" ? "edge" : "app",
     outcome: "ok",
     code: null,
-    ms: Math.round(Math.max(0, ...packed.stages.map(([, ms]) => ms))),
+    ms: Math.round(lastedMs(packed)),
     stages: stagesOfPacked(packed),
     bytesIn: numberOf(facts, "received") ?? 0,
     bytesOut: numberOf(facts, "bytes") ?? 0,

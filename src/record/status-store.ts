@@ -109,14 +109,12 @@ export function answerStatus(store: EvidenceDatabase, ask: StatusAsk): unknown {
       return store.workCounts.find(ask.from);
     case "samples":
       return store.workCounts.samples(ask.codes, ask.since);
-    case "count-calls": {
-      let through = 0;
-      store.transaction(() => {
-        through = store.workCounts.cameCalls(ask.counts);
+    case "count-calls":
+      return store.transaction(() => {
+        const through = store.workCounts.cameCalls(ask.counts);
         store.workCounts.write();
+        return through;
       });
-      return through;
-    }
     case "calls-through":
       return store.workCounts.callsThrough();
     case "begin-calls":

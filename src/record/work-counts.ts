@@ -4,9 +4,11 @@
  * folded into hours and days, never dropped: retention changes no sum.
  */
 import type { LedgerRecord } from "../core/record.ts";
+import { callOutcomes } from "../evidence/call-outcomes.ts";
 import { endOfEntry, endOfPacked, waitsOfEntry, waitsOfPacked } from "../evidence/endings.ts";
 import type { CountedKind, EndCode, Ending, Wait, Waited } from "../evidence/endings.ts";
 import { isCode, splitCode } from "../evidence/codes.ts";
+import { lastedMs } from "../evidence/entry.ts";
 import type { Entry, Packed } from "../evidence/entry.ts";
 import { bucketOf } from "../evidence/waits.ts";
 import type { CountedRow, EvidenceDatabase } from "./evidence-database.ts";
@@ -64,8 +66,7 @@ export class WorkCounts {
   camePacked(packed: Packed, at: number): void {
     const end = endOfPacked(packed);
     if (!end) return;
-    const [, longest = 0] = packed.stages.at(-1) ?? [];
-    this.#end(end, at + longest);
+    this.#end(end, at + lastedMs(packed));
     for (const wait of waitsOfPacked(packed)) this.#wait(wait, at);
   }
 
@@ -238,25 +239,21 @@ export class WorkCounts {
 }
 
 /** What the ledger's records say of calls' ends and waits. `admittedAt`: of calls that wait, kept from one record to the next. */
-export function callCounts(
-  records: readonly LedgerRecord[],
-  admittedAt: Map<string, number>,
-  codeOf: (cause: string) => EndCode,
-): CallCounts {
+export function callCounts(records: readonly LedgerRecord[], admittedAt: Map<string, number>): CallCounts {
   const ends: CallCounts["ends"][number][] = [];
   const waits: CallCounts["waits"][number][] = [];
   for (const { at, events } of records)
     for (const event of events) {
       if (event.type === "call-admitted") admittedAt.set(event.terms.call, at);
       else if (event.type === "call-refused")
-        ends.push({ at, call: event.terms.call, code: codeOf(event.refusal.code) });
+        ends.push({ at, call: event.terms.call, code: callOutcomes[event.refusal.code].code ?? "" });
       else if (event.type === "call-granted") {
         const since = admittedAt.get(event.call);
         if (since !== undefined) waits.push({ at, ms: at - since });
         admittedAt.delete(event.call);
       } else if (event.type === "call-voided" || event.type === "call-settled") {
         admittedAt.delete(event.call);
-        ends.push({ at, call: event.call, code: codeOf(event.cause) });
+        ends.push({ at, call: event.call, code: callOutcomes[event.cause].code ?? "" });
       }
     }
   return { from: records[0]?.index ?? 0, to: records.at(-1)?.index ?? 0, ends, waits };
