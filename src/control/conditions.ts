@@ -1,7 +1,7 @@
 /** What is wrong now, from what the ledger says of its nodes, whose evidence is behind, and how many works failed. Pure. */
 import type { NodeView } from "../contract/nodes.ts";
 import type { Drained } from "../core/drained.ts";
-import { drainKey } from "../core/slots.ts";
+import { drainKey, drainedName } from "../core/slots.ts";
 import { boundaries, isBehind, sumsOf } from "../evidence/boundaries.ts";
 import type { Counts, Source } from "../evidence/boundaries.ts";
 import { behindMax, isFailing } from "../evidence/incidents.ts";
@@ -81,15 +81,9 @@ function troubled({ nodes }: Seen): readonly Condition[] {
 function drained({ drains }: Seen): readonly Condition[] {
   return drains.map(({ of, drain }) => {
     const { reason, by, since } = drain;
-    const what =
-      of.kind === "pool"
-        ? `pool ${of.pool}`
-        : of.kind === "node"
-          ? `node ${of.node}`
-          : `card ${of.device} of node ${of.node}`;
     return {
       ...{ subject: `drain/${drainKey(of)}`, boundary: "capacity", wrong: "drain", planned: true, since },
-      says: `${what} draining, planned, by ${by}: ${reason}`,
+      says: `${drainedName(of)} draining, planned, by ${by}: ${reason}`,
       ...{ counts: null, behind: of.kind === "pool" ? [] : [of.node] },
     };
   });

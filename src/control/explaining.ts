@@ -3,6 +3,7 @@ import type { CallRow } from "../catalog/calls.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { CallView } from "../contract/api.ts";
 import type { NumberedEvent } from "../catalog/space-events.ts";
+import type { Actor } from "../core/spaces/model.ts";
 import type { Entry, WorkKind } from "../evidence/entry.ts";
 import { explain, explainCounted, explainSpace } from "../evidence/explain.ts";
 import type { Charge, Explanation } from "../evidence/verdict.ts";
@@ -104,23 +105,29 @@ export class Explaining {
   async #id(id: string): Promise<Explained | undefined> {
     const kind = workKindOf(id);
     if (kind) return this.#work(id, kind);
+    // A node may have a name that begins like one of our ids.
+    return (await this.#byPrefix(id)) ?? alone(await this.#subjects.node(id));
+  }
+
+  /** What has an id and is no work. */
+  async #byPrefix(id: string): Promise<Explained | undefined> {
     switch (id.split("_", 1)[0]) {
       case "n":
-        return (await this.#counted(id)) ?? alone(await this.#subjects.node(id));
+        return this.#counted(id);
       case "r": {
         const receipt = await this.#parts.catalog.calls.receipt(id);
-        return receipt ? as(id, await this.explain(receipt.call)) : alone(await this.#subjects.node(id));
+        return receipt && as(id, await this.explain(receipt.call));
       }
       case "i":
-        return alone((await this.#subjects.incident(id)) ?? (await this.#subjects.node(id)));
+        return alone(await this.#subjects.incident(id));
       case "rel":
-        return alone((await this.#subjects.release(id)) ?? (await this.#subjects.node(id)));
+        return alone(await this.#subjects.release(id));
       case "t":
-        return alone((await this.#subjects.token(id)) ?? (await this.#subjects.node(id)));
+        return alone(await this.#subjects.token(id));
       case "s":
-        return alone((await this.#subjects.session(id)) ?? (await this.#subjects.node(id)));
+        return alone(await this.#subjects.session(id));
       default:
-        return alone(await this.#subjects.node(id));
+        return undefined;
     }
   }
 
@@ -251,8 +258,7 @@ export class Explaining {
     ]);
     const { state, since, reason, actor, ends, deadline } = view;
     const events = (happened?.items ?? []).map((event) => entryOf(id, event));
-    const by =
-      actor.account ?? (actor.kind === "app" || actor.kind === "platform" ? `the ${actor.kind}` : `its ${actor.kind}`);
+    const by = spaceActorSays(actor);
     const told = { id, state, since, says: reason.says, code: reason.code, by, ends, deadline, events };
     const explanation = explainSpace({ ...told, build, replica, read: this.#readNow() });
     return { explanation, beside: new Map(), owner: view.owner, account: view.owner, space: id };
@@ -288,6 +294,11 @@ export function worksBeside(
   const ids = new Set([...known, ...calls.map((call) => call.id), ...links]);
   ids.delete(id);
   return [...ids];
+}
+
+/** `alice`, `the platform`, `its visitor` */
+export function spaceActorSays({ kind, account }: Actor): string {
+  return account ?? `${kind === "app" || kind === "platform" ? "the" : "its"} ${kind}`;
 }
 
 /** What happened to a Space, as an entry: a view of the catalog's record, as those of the journal are. */

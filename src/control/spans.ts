@@ -1,6 +1,7 @@
 /** Gathers what happened in a span of time, as far as it concerns whoever asks, and lets the pure `explainSpan` put it together. */
 import type { Catalog } from "../catalog/catalog.ts";
 import type { NumberedEvent } from "../catalog/space-events.ts";
+import { spaceOwner } from "../contract/space.ts";
 import { drainSays } from "../core/slots.ts";
 import type { LedgerRecord } from "../core/record.ts";
 import { codeRow, isCode } from "../evidence/codes.ts";
@@ -16,7 +17,7 @@ import { entriesOfRecord } from "../record/scheduler-view.ts";
 import type { EvidenceStore } from "../record/store.ts";
 import { instant, iso, type Instant } from "../stdx/time.ts";
 import type { Engine } from "./engine.ts";
-import type { Concerned, Explained } from "./explaining.ts";
+import { spaceActorSays, type Concerned, type Explained } from "./explaining.ts";
 
 export interface SpanParts {
   readonly engine: Engine;
@@ -265,10 +266,12 @@ function causesOf({ explanation: { id, verdict } }: Explained, entries: readonly
 }
 
 function changeOf({ seq, space, at, from, to, reason, actor }: NumberedEvent & { readonly space: string }): SpanChange {
-  const by =
-    actor.account ?? (actor.kind === "app" || actor.kind === "platform" ? `the ${actor.kind}` : `its ${actor.kind}`);
   const what = from === to ? `${to}, still` : `${from} → ${to}`;
-  return { at: iso(at), says: `${what}, by ${by}. ${sentence(reason.says)}`, id: `spaces/${space}/${seq}` };
+  return {
+    at: iso(at),
+    says: `${what}, by ${spaceActorSays(actor)}. ${sentence(reason.says)}`,
+    id: `spaces/${space}/${seq}`,
+  };
 }
 
 interface Of {
@@ -354,6 +357,7 @@ function countedOf({ counted }: SpanEvidence) {
   });
 }
 
+/** Null where it is no Space's. */
 function ownerOf(space: string): string | null {
-  return space.split("/")[0] || null;
+  return spaceOwner(space) || null;
 }

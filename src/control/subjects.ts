@@ -1,6 +1,7 @@
 /** What has an id and is no work: nodes, slots, releases, commits, repositories, discussions, tokens and sessions, as `explain` tells of them. */
 import type { BuildRow, ReleaseRow } from "../catalog/builds.ts";
 import type { Catalog } from "../catalog/catalog.ts";
+import { spaceOwner } from "../contract/space.ts";
 import type { Slot } from "../core/model.ts";
 import type { NodeState, State } from "../core/state.ts";
 import { waitingOn } from "../core/bays.ts";
@@ -111,7 +112,7 @@ export class Subjects {
       standsSays(row, this.#parts.spaces.get(space)?.release === id, running.length),
     ];
     const look = [`waybill releases ${space}`, `waybill explain ${space}@${commit.slice(0, shortCommit)}`];
-    return this.#told({ id, kind: "release", outcome: "ok", says, links, look }, ownerOf(space), ownerOf(space));
+    return this.#told({ id, kind: "release", outcome: "ok", says, links, look }, spaceOwner(space), spaceOwner(space));
   }
 
   /** Of a Space: what was built of it. */
@@ -130,7 +131,7 @@ export class Subjects {
     ];
     const look = [`waybill builds ${id}`, ...(newest.release ? [`waybill explain ${newest.release}`] : [])];
     const outcome = newest.endedAt === null ? "open" : "ok";
-    return this.#told({ id: name, kind: "commit", outcome, says, links, look }, ownerOf(id), newest.account);
+    return this.#told({ id: name, kind: "commit", outcome, says, links, look }, spaceOwner(id), newest.account);
   }
 
   /** A model or a dataset. */
@@ -297,8 +298,4 @@ function targetOf({ kind, id }: HubRepo): string {
 
 function at(time: Instant): string {
   return clockTime(iso(time));
-}
-
-function ownerOf(space: string): string | null {
-  return space.split("/")[0] ?? null;
 }

@@ -111,15 +111,21 @@ export function dueDrainOf(drains: Drains, card: Card): Drained | undefined {
   return drainsOn(drains, card).find(({ drain }) => drain.isDue);
 }
 
+/** `card 0 of node n1` */
+export function drainedName(of: DrainScope): string {
+  switch (of.kind) {
+    case "pool":
+      return `pool ${of.pool}`;
+    case "node":
+      return `node ${of.node}`;
+    case "card":
+      return `card ${of.device} of node ${of.node}`;
+  }
+}
+
 /** `node n1 is drained by admin: driver`. */
 export function drainSays({ of, drain }: Drained): string {
-  const what =
-    of.kind === "pool"
-      ? `pool ${of.pool}`
-      : of.kind === "node"
-        ? `node ${of.node}`
-        : `card ${of.device} of node ${of.node}`;
-  return `${what} is drained by ${drain.by}: ${drain.reason}`;
+  return `${drainedName(of)} is drained by ${drain.by}: ${drain.reason}`;
 }
 
 /** Whether one of the cards can ever hold the size. With one slot a card is `large` already, and is not sold as `xlarge`. */

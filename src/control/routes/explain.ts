@@ -7,6 +7,7 @@ import { spaceOwner } from "../../contract/space.ts";
 import type { Json } from "../../evidence/entry.ts";
 import type { Explanation, Link, WorkTold } from "../../evidence/verdict.ts";
 import { prefersHtml } from "../../http/index.ts";
+import { isAddressAccount } from "../../identity/caller-address.ts";
 import type { ApiContext, Route } from "../api.ts";
 import { knownCaller, mayKnow, mayKnowOf, notFor, refuse } from "../api.ts";
 import { askedId } from "../asked-id.ts";
@@ -66,8 +67,7 @@ export const explainRoute: Route = (api, server) => {
 function toldTo(c: ApiContext, explained: Explained): WorkTold {
   const explanation = withinReach(c, explained);
   if (mayKnow(c, explained.owner, "write")) return { ...explanation, details: true };
-  if (isCaller(c, explained) || explained.account?.startsWith("address:"))
-    return { ...withoutTopology(explanation), details: false };
+  if (isCaller(c, explained) || isAnyones(explained)) return { ...withoutTopology(explanation), details: false };
   const { payer: _payer, verdict, ...rest } = explanation;
   const links = explanation.links.filter(isVisitors);
   return { ...rest, verdict: verdict && { ...verdict, ...noProof }, entries: [], gaps: [], links, details: false };
@@ -87,7 +87,7 @@ async function answer(c: ApiContext, server: Server, id: string): Promise<Respon
   const explanation = withinReach(c, explained);
   const space = spaceIn(id);
   if (mayKnow(c, explained.owner, "write", space)) return c.json(explanation);
-  return isCaller(c, explained) || explained.account?.startsWith("address:")
+  return isCaller(c, explained) || isAnyones(explained)
     ? c.json(withoutTopology(explanation))
     : refuseIt(c, explained.owner, space);
 }
@@ -171,6 +171,11 @@ function withinReach(c: ApiContext, { explanation, owner, beside }: Explained): 
     return { ...entry, facts };
   });
   return { ...explanation, entries, links: explanation.links.filter(({ id }) => isTold(id)) };
+}
+
+/** What nobody with an account caused is told to whoever has its id. */
+function isAnyones({ account }: Concerned): boolean {
+  return account !== null && isAddressAccount(account);
 }
 
 function isCaller(c: ApiContext, { account }: Concerned): boolean {
