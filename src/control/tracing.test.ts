@@ -83,4 +83,17 @@ describe("Tracing", () => {
     assert.ok(one.dropped > 5_000);
     assert.equal(told.length, 1, "told once a minute");
   });
+
+  test("an end does not wait for a collector that takes spans and never answers", async () => {
+    const silent = createServer(() => undefined);
+    await new Promise<void>((listening) => silent.listen(0, "127.0.0.1", listening));
+    const { told, one } = tracing(`http://127.0.0.1:${(silent.address() as AddressInfo).port}`);
+    one.takeBatch(batch(1));
+    const begun = performance.now();
+    await one[Symbol.asyncDispose]();
+    assert.ok(performance.now() - begun < 5_000, "a try alone has ten seconds");
+    assert.deepEqual([one.dropped, told.length], [1, 1]);
+    silent.closeAllConnections();
+    silent.close();
+  });
 });

@@ -25,6 +25,8 @@ const waitingMax = 20_000;
 const sendAtOnce = 1_000;
 const sendEveryMs = 1_000;
 const sendWithinMs = 10_000;
+/** Of what is sent when the platform ends: its end waits no longer. */
+const lastWithinMs = 1_000;
 /** Tries of one request; with these pauses between them. */
 const tries = 3;
 const pausesMs = [1_000, 5_000] as const;
@@ -37,6 +39,7 @@ export class Tracing implements AsyncDisposable {
   readonly #options: TracingOptions;
   readonly #timer: NodeJS.Timeout;
   readonly #closing = new AbortController();
+  readonly #over = new AbortController();
   readonly #begun = new Map<string, number>();
   #waiting: Span[] = [];
   #sending: Promise<void> | undefined;
@@ -76,12 +79,14 @@ export class Tracing implements AsyncDisposable {
     return this.#sending;
   }
 
-  /** Sends once more what waits, without waiting for a collector that does not answer. */
+  /** Sends once more what waits. A collector that does not answer by then is not waited for. */
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
     const last = this.send();
     this.#closing.abort();
+    const timer = setTimeout(() => this.#over.abort(), lastWithinMs);
     await last;
+    clearTimeout(timer);
   }
 
   #takeEntry(entry: Entry): void {
@@ -139,7 +144,7 @@ export class Tracing implements AsyncDisposable {
         headers: { "content-type": "application/json" },
         body,
         redirect: "error",
-        signal: AbortSignal.timeout(sendWithinMs),
+        signal: AbortSignal.any([AbortSignal.timeout(sendWithinMs), this.#over.signal]),
       });
       await response.body?.cancel();
       if (response.ok) return undefined;
