@@ -27,7 +27,7 @@ export interface StatusView {
   /** Works are counted since then: what ended before is in no sum. */
   readonly countedSince?: string;
   readonly boundaries?: readonly BoundaryView[];
-  /** Those that go on, the newest first, then those of the last day. */
+  /** Those that go on, the newest first, then those of the last day; 20 at most. */
   readonly incidents?: readonly IncidentView[];
   /** Up to when all that each source wrote is in the record; for who is signed in. */
   readonly evidence?: readonly EvidenceView[];

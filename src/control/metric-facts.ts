@@ -31,7 +31,10 @@ export async function tellMetrics(parts: MetricParts): Promise<string> {
     cpuMs: (user + system) / 1000,
     startedAt: Math.round(performance.timeOrigin),
   };
-  const { groups } = engine;
-  const evidenceRecords = evidence.index();
-  return drawMetrics({ status, counts, open, groups, evidenceRecords, spansDropped, process: own, now: clock.wall() });
+  return drawMetrics({
+    ...{ status, counts, open, spansDropped, process: own, now: clock.wall() },
+    incidents: standing?.incidents.open ?? [],
+    groups: engine.groups,
+    evidenceRecords: evidence.index(),
+  });
 }

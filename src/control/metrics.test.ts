@@ -13,10 +13,6 @@ const facts: MetricFacts = {
     ...{ version: '1"2', spaces: 3, journalIndex: 77, builds: { queued: 1, building: 2 } },
     pools: [{ name: "main", slots: 4, leased: 3, waiting: 2, troubled: 1 }],
     boundaries: [{ boundary: "gpu", state: "slow" }],
-    incidents: [
-      { boundary: "gpu", planned: false, until: null },
-      { boundary: "gpu", planned: false, until: "2026-11-22T11:00:00.000Z" },
-    ],
     evidence: [
       { kind: "edge", name: "edge", completeTo: "2026-11-22T11:59:30.000Z" },
       { kind: "node", name: "n1", completeTo: null },
@@ -34,6 +30,7 @@ const facts: MetricFacts = {
       { boundary: "gpu", bucket: bucketOf(9_000_000), count: 1 },
     ],
   },
+  incidents: [{ boundary: "gpu", planned: false }],
   evidenceRecords: 12,
   groups: { count: 5, records: 70 },
   spansDropped: 0,

@@ -2,6 +2,7 @@
 import type { StatusView } from "../contract/status.ts";
 import { boundaryOfEnd, ownerOfEnd } from "../evidence/boundaries.ts";
 import type { Counts } from "../evidence/boundaries.ts";
+import type { Incident } from "../evidence/incidents.ts";
 import { waited } from "../evidence/endings.ts";
 import { boundOf, bucketsMax, stepsPerDoubling } from "../evidence/waits.ts";
 
@@ -54,6 +55,8 @@ export interface MetricFacts {
   readonly status: StatusView;
   /** All that was ever counted. */
   readonly counts: Counts;
+  /** All that go on: the status has the newest. */
+  readonly incidents: readonly Pick<Incident, "boundary" | "planned">[];
   readonly evidenceRecords: number;
   readonly groups: { readonly count: number; readonly records: number };
   readonly spansDropped: number;
@@ -86,13 +89,12 @@ export function drawMetrics(facts: MetricFacts): string {
     .join("");
 }
 
-function samplesOf({ status, counts, now, ...facts }: MetricFacts): Record<MetricName, readonly Sample[]> {
-  const { boundaries = [], evidence = [], incidents = [], pools, builds } = status;
+function samplesOf({ status, counts, incidents, now, ...facts }: MetricFacts): Record<MetricName, readonly Sample[]> {
+  const { boundaries = [], evidence = [], pools, builds } = status;
   const one = (value: number): readonly Sample[] => [{ labels: {}, value }];
   const ofPools = (of: (pool: (typeof pools)[number]) => number): readonly Sample[] =>
     pools.map((pool) => ({ labels: { pool: pool.name }, value: of(pool) }));
   const states = ["ok", "slow", "failing", "unknown"] as const;
-  const open = incidents.filter(({ until }) => until === null);
   return {
     waybill_info: [{ labels: { version: status.version }, value: 1 }],
     waybill_works_total: counts.works.map(({ kind, code, count }) => ({
@@ -109,7 +111,7 @@ function samplesOf({ status, counts, now, ...facts }: MetricFacts): Record<Metri
     waybill_incidents_open: [...boundaries.map(({ boundary }) => boundary), "record"].flatMap((boundary) =>
       [false, true].map((planned) => ({
         labels: { boundary, planned: String(planned) },
-        value: open.filter((incident) => incident.boundary === boundary && incident.planned === planned).length,
+        value: incidents.filter((incident) => incident.boundary === boundary && incident.planned === planned).length,
       })),
     ),
     waybill_evidence_lag_seconds: evidence.map(({ kind, name, completeTo }) => ({
