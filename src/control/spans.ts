@@ -91,6 +91,7 @@ export class Spans {
         works,
         changes: bySubject([...ofSpaces, ...ofPlatform]),
         well: wellOf(held, entries, told),
+        isWellCut: held.isWellCut,
         counted: asked.isOperator && space === undefined ? countedOf(held) : [],
         emitters: asked.isOperator ? held.emitters : [],
         gaps: asked.isOperator

@@ -22,6 +22,7 @@ const record = (rest: Partial<SpanRecord>): SpanRecord => ({
   works: [],
   changes: [],
   well: [],
+  isWellCut: false,
   counted: [],
   emitters: [],
   gaps: [],
@@ -94,6 +95,10 @@ describe("explainSpan", () => {
     assert.equal(
       explainSpan(record({ space: "alice/demo" }), page).sentence,
       "Nothing of alice/demo failed or was refused; 0 went well.",
+    );
+    assert.match(
+      explainSpan(record({ well: [{ kind: "request", count: 9 }], isWellCut: true }), page).sentence,
+      /; at least 9 went well\.$/,
     );
   });
 });

@@ -84,6 +84,8 @@ export interface SpanRecord {
   readonly works: readonly SpanWork[];
   readonly changes: readonly SpanChanges[];
   readonly well: readonly { readonly kind: WorkKind; readonly count: number }[];
+  /** More went well than is counted. */
+  readonly isWellCut: boolean;
   readonly counted: readonly SpanCounted[];
   readonly emitters: readonly SpanEmitterView[];
   readonly gaps: readonly Gap[];
@@ -187,7 +189,7 @@ function failureOf(works: readonly SpanWork[]): SpanFailure {
 }
 
 function saysOf(
-  { space, changes, well, gaps, readTo }: Omit<SpanRecord, "works">,
+  { space, changes, well, isWellCut, gaps, readTo }: Omit<SpanRecord, "works">,
   works: readonly SpanWork[],
   groups: readonly SpanGroup[],
 ): string {
@@ -205,7 +207,7 @@ function saysOf(
       : `${count(works.length, "work")}${of} did not go well (${owners.join(", ")}), in ${count(groups.length, "group")}`;
   const changed = changes.reduce((sum, { items }) => sum + items.length, 0);
   const rest = [
-    `${good} went well`,
+    `${isWellCut ? "at least " : ""}${good} went well`,
     ...(changed > 0 ? [count(changed, "change")] : []),
     ...(gaps.length > 0 ? [`${count(gaps.length, "gap")} in the evidence`] : []),
   ];

@@ -86,3 +86,29 @@ test("an entry's number names its work; a packed record is found by its work", (
     ["q_1", null, null],
   );
 });
+
+test("apps' failed answers beyond what one look takes in are behind where it was read to", () => {
+  using here = opened();
+  const records = Array.from({ length: 2_001 }, (_, i) => packed(i + 1, `q_${i}`, i, 500));
+  here.take(records);
+  const span = readSpan(here.store, { from: noon, to: noon + 10_000 });
+  assert.deepEqual([span.works.length, span.readTo], [2_000, noon + 2_000]);
+  const rest = readSpan(here.store, { from: noon + 2_000, to: noon + 10_000 });
+  assert.deepEqual([rest.works.length, rest.readTo], [1, null]);
+});
+
+test("of requests that are only counted those that went well are told as that", () => {
+  using here = opened();
+  const put = here.store.prepare("INSERT INTO request_counts VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0)");
+  for (const [status, by, count] of [
+    [2, "app", 7],
+    [4, "app", 2],
+    [3, "edge", 1],
+    [4, "edge", 100],
+    [5, "app", 1_000],
+    [0, "nobody", 10_000],
+  ] as const)
+    put.run("alice/demo", noon, "GET", "/", status, by, count);
+  const { rolledUp } = readSpan(here.store, { from: noon, to: noon + 60_000 });
+  assert.deepEqual(rolledUp, [{ space: "alice/demo", count: 10 }]);
+});

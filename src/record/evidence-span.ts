@@ -31,12 +31,12 @@ export interface SpanEmitter extends EpochState {
 export interface SpanEvidence {
   /** In the order of their first entries. */
   readonly works: readonly SpanCandidate[];
-  /** The span has more entries than are looked at: up to where these are; null where all were. */
+  /** The span has more entries, or failed answers of apps, than are looked at: up to where these are; null where all were. */
   readonly readTo: number | null;
   /** Works that went well, by kind and Space; at most {@link wellMax} are counted. */
   readonly well: readonly { readonly kind: WorkKind; readonly space: string; readonly count: number }[];
   readonly isWellCut: boolean;
-  /** Requests that are no longer there one by one. */
+  /** Requests that went well and are no longer there one by one. */
   readonly rolledUp: readonly { readonly space: string; readonly count: number }[];
   readonly counted: readonly CountedRow[];
   readonly emitters: readonly SpanEmitter[];
@@ -56,10 +56,7 @@ const emittersMax = 100;
 const gapsMax = 100;
 
 export function readSpan(store: EvidenceDatabase, { from, to }: SpanQuery): SpanEvidence {
-  const cut = store
-    .prepare(`SELECT at FROM entries WHERE at >= ? AND at < ? ORDER BY at LIMIT 1 OFFSET ${entriesMax}`)
-    .get(from, to);
-  const readTo = cut ? Number(cut["at"]) : null;
+  const readTo = cutOf(store, from, to);
   const until = readTo ?? to;
   const well = wellIn(store, from, until);
   const emitters = emittersOf(store, from, until);
@@ -69,7 +66,10 @@ export function readSpan(store: EvidenceDatabase, { from, to }: SpanQuery): Span
     well,
     isWellCut: well.reduce((sum, { count }) => sum + count, 0) >= wellMax,
     rolledUp: store
-      .prepare("SELECT space, sum(count) AS n FROM request_counts WHERE minute >= ? AND minute < ? GROUP BY space")
+      .prepare(
+        `SELECT space, sum(count) AS n FROM request_counts WHERE minute >= ? AND minute < ?
+           AND (status BETWEEN 1 AND 3 OR (status = 4 AND answered_by = 'app')) GROUP BY space`,
+      )
       .all(from, until)
       .map((row) => ({ space: String(row["space"]), count: Number(row["n"]) })),
     counted: store
@@ -81,6 +81,18 @@ export function readSpan(store: EvidenceDatabase, { from, to }: SpanQuery): Span
     droppedThrough: droppedThrough(store),
     index: store.index(),
   };
+}
+
+/** The time of the first that is not looked at. */
+function cutOf(store: EvidenceDatabase, from: number, to: number): number | null {
+  const within = "at >= ?1 AND at < ?2 ORDER BY at LIMIT 1";
+  const at = store
+    .prepare(
+      `SELECT min(at) AS at FROM (SELECT * FROM (SELECT at FROM entries WHERE ${within} OFFSET ${entriesMax})
+         UNION ALL SELECT * FROM (SELECT at FROM packed WHERE failed = 1 AND ${within} OFFSET ${failedMax}))`,
+    )
+    .get(from, to)?.["at"];
+  return typeof at === "number" ? at : null;
 }
 
 function codedWorks(store: EvidenceDatabase, from: number, to: number): readonly SpanCandidate[] {

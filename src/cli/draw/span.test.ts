@@ -52,6 +52,7 @@ const span: SpanExplanation = {
     },
   ],
   well: [{ kind: "request", count: 7 }],
+  isWellCut: false,
   counted: [{ code: "route/no-such-space", count: 12, examples: ["n_1"] }],
   emitters: [{ emitter: "edge", epoch: 2, state: "open", lastSeq: 8, lastAt: at(4) }],
   gaps: [{ emitter: "edge", epoch: 2, from: 5, to: 6, why: "these numbers never reached the record" }],
