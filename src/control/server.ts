@@ -81,7 +81,8 @@ import { givePool, giveRoute, putCards } from "./pool-orders.ts";
 import type { Cards, PoolWish, RouteWish } from "./pool-orders.ts";
 import type { Organisations } from "./organisations.ts";
 import type { Done, Refused, Spaces } from "./spaces.ts";
-import { unnamed, type StandingDesk } from "./standing.ts";
+import type { StandingDesk } from "./standing.ts";
+import { tellStatus } from "./status-facts.ts";
 import { waitingView } from "./waiting.ts";
 import { CallList } from "./call-list.ts";
 import { ReceiptLog } from "./receipt-log.ts";
@@ -302,28 +303,8 @@ export class Server {
     return this.#parts.nodes.all[0]?.isolation ?? noIsolation("no node is connected");
   }
 
-  /** For strangers without names of nodes and how they close apps off. */
   async status(reader: Reader = "operator"): Promise<StatusView> {
-    const isStranger = reader === "stranger";
-    const { engine, about, spaces, standing } = this.#parts;
-    const stood = await standing?.view(reader);
-    const pools = await engine.read((state) => poolsOf(state).map(poolView));
-    return {
-      version: about.version,
-      url: about.url(),
-      node: about.node,
-      bootMs: about.bootMs(),
-      pools,
-      strangers: this.nodes.all.reduce((sum, { use }) => sum + (use?.strangers.length ?? 0), 0),
-      isolation: isStranger ? null : this.isolation,
-      journalIndex: engine.durable,
-      spaces: spaces.count,
-      builds: await this.builds.views.status(),
-      tls: await about.tls(),
-      edge: (isStranger ? undefined : this.#parts.edgeWorkers?.()) ?? null,
-      asOf: iso(this.clock.wall()),
-      ...(stood && (isStranger ? unnamed(stood) : stood)),
-    };
+    return tellStatus({ ...this.#parts, isolation: this.isolation }, reader);
   }
 
   /** Makes a person's account. */
