@@ -144,8 +144,8 @@ export class Explaining {
   }
 
   async #work(id: string, kind: WorkKind): Promise<Explained | undefined> {
-    const record = await this.#record(id, kind);
-    const linked = await this.#linked(record);
+    const { record, links } = await this.#held(id, kind);
+    const linked = await this.#linked(record, links);
     if (record.entries.length === 0 && linked.length === 0 && record.trimmed === undefined) return undefined;
     const explanation = explain({ ...record, links: linked.map(({ line }) => line) });
     const beside = new Map(linked.map(({ line, concerned }) => [line.id, concerned]));
@@ -153,6 +153,11 @@ export class Explaining {
   }
 
   async #record(id: string, kind: WorkKind): Promise<WorkRecord> {
+    return (await this.#held(id, kind)).record;
+  }
+
+  /** All that the two records hold of a work; `links`: works that it names, and that name it. */
+  async #held(id: string, kind: WorkKind): Promise<{ record: WorkRecord; links: readonly string[] }> {
     const { engine, journal, evidence } = this.#parts;
     const journalIndex = engine.durable;
     const [told, views, row, standing] = await Promise.all([
@@ -164,7 +169,7 @@ export class Explaining {
     const ours = views
       .filter(({ index }) => index <= journalIndex)
       .flatMap((record) => entriesOfRecord(record).filter(({ work }) => work === id));
-    return {
+    const record: WorkRecord = {
       id,
       kind,
       entries: [...ours, ...told.entries],
@@ -180,14 +185,13 @@ export class Explaining {
       read: { journal: journalIndex, evidence: told.index },
       ...standing,
     };
+    return { record, links: told.links };
   }
 
   /** Works that this one names or that name it, and a request's calls, each in one line. */
-  async #linked(record: WorkRecord): Promise<readonly Line[]> {
-    const [{ links }, calls] = await Promise.all([
-      this.#parts.evidence.readWork(record.id),
-      record.kind === "request" ? this.#parts.catalog.calls.list({ request: record.id, limit: linksMax }) : undefined,
-    ]);
+  async #linked(record: WorkRecord, links: readonly string[]): Promise<readonly Line[]> {
+    const { calls: rows } = this.#parts.catalog;
+    const calls = record.kind === "request" ? await rows.list({ request: record.id, limit: linksMax }) : undefined;
     const ids = worksBeside(record, calls?.items ?? [], links);
     const linked = await Promise.all(ids.slice(0, linksMax).map((id) => this.#line(id)));
     return linked.flatMap((line) => line ?? []);
