@@ -1,5 +1,4 @@
 /** The only reader of the environment: names here are the names that an operator types. All problems are told at once. */
-import { collectorUrl, metricsAddress, type MetricsAddress } from "./metrics-door.ts";
 import { availableParallelism, homedir, totalmem } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import process from "node:process";
@@ -20,6 +19,7 @@ import { paceLimits, type PaceLimits } from "../hub/pace.ts";
 import type { DiskLimits } from "../runtime/folder.ts";
 import { durationMs, seconds } from "../stdx/time.ts";
 import type { DurationMs } from "../stdx/time.ts";
+import { collectorUrl, metricsAddress, type MetricsAddress } from "./metrics-settings.ts";
 import { readNetwork, type NetworkConfig } from "./network.ts";
 import type { ProviderSettings } from "../identity/provider-settings.ts";
 import { signInProviders } from "./sign-in-providers.ts";
