@@ -150,6 +150,31 @@ describe("waybill call", () => {
     assert.ok(api.received.some(({ path }) => path === "/api/calls/c_1/cancel"));
   });
 
+  test("is followed, and --max kept, also where a look at it fails", async () => {
+    api.routes.set("POST /api/gpu/quote", (response: never) =>
+      problem(response, { status: 404, detail: "not known", boundary: "control", code: "not-found" }),
+    );
+    const queued = { ...call, stage: "queued", outcome: null, receipt: null, waiting: { says: "1st of 1" } };
+    api.routes.set("POST /api/calls/c_1/cancel", { ...call, outcome: "refused" });
+    api.routes.set("GET /api/calls", (response: never) => {
+      tell(queued);
+      problem(response, { status: 503, detail: "it starts", boundary: "control", code: "starting" });
+    });
+    app.events = [{ msg: "process_starts" }, done("late")];
+    const own = app;
+    own.beforeLast = until("the call is cancelled", () => own.cancels > 0);
+    const { code, err } = await waybill(["/render", "title=x", "--max", "5s"]);
+    assert.equal(code, 5, err);
+    assert.match(err, /--max is 5 s: it was cancelled/);
+  });
+
+  test("says of an answer that cannot be read that it cannot, and not that the app is away", async () => {
+    app.events = ['{"msg":'];
+    const { code, err } = await waybill(["/render", "title=x"]);
+    assert.equal(code, 1, err);
+    assert.match(err.replaceAll(/\s+/g, " "), /The app's answer cannot be read: /);
+  });
+
   test("is cancelled by Ctrl-C", async () => {
     app.events = [{ msg: "process_starts" }];
     const stop = new AbortController();

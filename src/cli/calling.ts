@@ -39,7 +39,7 @@ export async function callFunction(world: CliWorld, command: Command): Promise<v
   const given = argumentsOf(fn, pairs);
   const price = token === null ? undefined : await priceOf(client, space, fn.name, world.signal);
   context.note(`price    ${priceSays(price, token !== null)}\n`);
-  if (price?.refused) throw refused(price.refused.code, price.refused.says);
+  if (price?.refused) throw failed(undefined, price.refused.says, space, price.refused.code);
   refuseAbove(options.max, price?.heldMs);
   const data = await Promise.all(given.map(async (value) => (value instanceof Sent ? app.upload(value.path) : value)));
   const joined = await app.join(fn, data);
@@ -220,8 +220,11 @@ class Watch {
   async #follow(): Promise<void> {
     const signal = AbortSignal.any([this.#context.world.signal, this.#stop.signal]);
     for (;;) {
-      this.#call = await this.#look(signal);
-      if (this.#call) await this.#tell(this.#call);
+      // A server that is away is back at a later look, and by it --max is kept; to who may not look nothing is told.
+      const call = await this.#look(signal).catch((error: unknown) => {
+        if (error instanceof ApiError && [401, 403].includes(error.problem.status)) throw error;
+      });
+      if (call) await this.#tell((this.#call = call));
       if (this.#call?.stage === "ended") return;
       await delay(lookEveryMs, undefined, { signal });
     }
@@ -265,10 +268,6 @@ async function noteReceipt(context: Context, client: WaybillClient, call: CallVi
   context.note(
     `receipt  ${call.receipt ?? "none"}: charged ${secondsOf(call.chargedMs)}, ${given} given back${left}\n`,
   );
-}
-
-function refused(code: string, says: string): ApiError {
-  return failed(undefined, says, "", code);
 }
 
 /** By what the platform recorded of the call; else it is the app's own failure. */

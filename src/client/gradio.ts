@@ -3,20 +3,20 @@ import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { ServerUnreachable } from "./errors.ts";
+import { readEvents } from "./sdk/event-stream.ts";
 
 /** The app, or the edge in front of it, answers these within a start from nothing. */
 const answerWithinMs = 180_000;
 /** Nobody waits for the answer to a farewell. */
 const cancelWithinMs = 5_000;
 /** An event with a whole output in it; files are named in events and not in them. */
-const eventMaxChars = 64 << 20;
+const eventMaxCharacters = 64 << 20;
 
 export interface GradioParameter {
   readonly parameter_name: string;
   readonly parameter_has_default: boolean;
   readonly parameter_default: unknown;
   readonly type?: { readonly type?: string };
-  readonly component: string;
 }
 
 export interface GradioFunction {
@@ -27,9 +27,6 @@ export interface GradioFunction {
 }
 
 export type GradioEvent =
-  /** Where it stands in the queue that is told of: the app's own, or the GPU's. */
-  | { readonly type: "place"; readonly rank: number; readonly of: number; readonly etaMs: number | null }
-  | { readonly type: "started" }
   | { readonly type: "log"; readonly says: string }
   | { readonly type: "done"; readonly outputs: readonly unknown[] }
   | { readonly type: "failed"; readonly says: string };
@@ -130,22 +127,17 @@ export class GradioApp {
   async *#events(event: string): AsyncGenerator<GradioEvent> {
     const path = `${this.#prefix}/queue/data?session_hash=${this.#session}`;
     const stream = await this.#ask(path, { method: "GET" }, "stream");
-    let text = "";
-    const pieces = stream.body?.pipeThrough(new TextDecoderStream() as never) as unknown as AsyncIterable<string>;
     try {
-      for await (const piece of pieces) {
-        text += piece;
-        if (text.length > eventMaxChars) throw new Error(`one event has more than ${eventMaxChars} characters`);
-        for (let end = eventEnd(text); end !== undefined; end = eventEnd(text)) {
-          const told = readEvent(text.slice(0, end.from), event);
-          text = text.slice(end.to);
-          if (told) yield told;
-          if (told?.type === "done" || told?.type === "failed") return;
-        }
+      for await (const { data } of readEvents(stream.body as ReadableStream<Uint8Array>, eventMaxCharacters)) {
+        const told = readEvent(data, event);
+        if (told) yield told;
+        if (told?.type === "done" || told?.type === "failed") return;
       }
     } catch (error) {
       if (this.#signal.aborted) throw this.#signal.reason;
-      throw new ServerUnreachable(this.#url, "closed the stream before its end", error);
+      // By this fetch tells of a connection that broke; all else is about what the app sent on it.
+      if (error instanceof TypeError) throw new ServerUnreachable(this.#url, "closed the stream before its end", error);
+      throw appRefused(`The app's answer cannot be read: ${(error as Error).message}`, stream.status);
     }
     yield { type: "failed", says: "The app closed the stream before its end." };
   }
@@ -173,8 +165,7 @@ export class GradioApp {
     if (/;\s*error=/.test(answer.headers.get("proxy-status") ?? ""))
       throw await apiErrorOf(new Response(text, { status: answer.status, headers: answer.headers }), path);
     if (answer.status === 404) throw this.#notGradio();
-    const says = `The app answered ${answer.status} to ${path}: ${text.slice(0, 300)}`;
-    throw new GradioRefused("app-refused", says, "Its log says more: `waybill logs OWNER/NAME`.", answer.status);
+    throw appRefused(`The app answered ${answer.status} to ${path}: ${text.slice(0, 300)}`, answer.status);
   }
 
   #bearer(): Record<string, string> {
@@ -190,34 +181,16 @@ export class GradioApp {
   }
 }
 
-function eventEnd(text: string): { readonly from: number; readonly to: number } | undefined {
-  const found = /\r?\n\r?\n/.exec(text);
-  return found ? { from: found.index, to: found.index + found[0].length } : undefined;
+function appRefused(says: string, status: number): GradioRefused {
+  return new GradioRefused("app-refused", says, "Its log says more: `waybill logs OWNER/NAME`.", status);
 }
 
-/** Undefined for what is another's, or says nothing here (progress, heartbeat, a part of a result). */
-export function readEvent(text: string, event: string): GradioEvent | undefined {
-  const data = /^data: ?(.*)$/m.exec(text)?.[1];
-  if (data === undefined) return undefined;
+/** Undefined for what is another's, or says nothing here (place, progress, heartbeat, a part of a result). */
+function readEvent(data: string, event: string): GradioEvent | undefined {
   const told = JSON.parse(data) as Readonly<Record<string, unknown>>;
   if (told["event_id"] !== undefined && told["event_id"] !== null && told["event_id"] !== event) return undefined;
   const output = (told["output"] ?? {}) as { readonly data?: readonly unknown[]; readonly error?: unknown };
   switch (told["msg"]) {
-    case "estimation": {
-      const {
-        rank,
-        queue_size: of,
-        rank_eta: eta,
-      } = told as { rank?: number; queue_size?: number; rank_eta?: number | null };
-      return {
-        type: "place",
-        rank: (rank ?? 0) + 1,
-        of: of ?? 0,
-        etaMs: typeof eta !== "number" ? null : Math.round(eta * 1000),
-      };
-    }
-    case "process_starts":
-      return { type: "started" };
     case "log":
       return typeof told["log"] === "string" ? { type: "log", says: told["log"] } : undefined;
     case "process_completed":

@@ -12,8 +12,8 @@ export class GradioStandIn implements AsyncDisposable {
   readonly uploads: string[] = [];
   cancels = 0;
   speaksGradio = true;
-  /** What the stream of the next join tells; it stays open where none of them ends it. */
-  events: readonly StandInEvent[] = [];
+  /** What the stream of the next join tells, a text as it is; it stays open where none of them ends it. */
+  events: readonly (StandInEvent | string)[] = [];
   /** What is waited for before the last event is told. */
   beforeLast: Promise<unknown> = Promise.resolve();
   /** The work's id of the next join, as the edge gives it. */
@@ -75,9 +75,10 @@ export class GradioStandIn implements AsyncDisposable {
     response.writeHead(200, { "content-type": "text/event-stream" });
     for (const [at, told] of this.events.entries()) {
       if (at === this.events.length - 1) await this.beforeLast;
-      response.write(`data: ${JSON.stringify({ event_id: event, ...told })}\n\n`);
+      response.write(`data: ${typeof told === "string" ? told : JSON.stringify({ event_id: event, ...told })}\n\n`);
     }
-    if (this.events.at(-1)?.["msg"] === "process_completed") response.end();
+    const last = this.events.at(-1);
+    if (typeof last === "object" && last["msg"] === "process_completed") response.end();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

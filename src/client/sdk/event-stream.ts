@@ -9,7 +9,10 @@ export interface ServerEvent {
 const eventMaxCharacters = 64 * 1024;
 
 /** Yields each event as its blank line arrives, however the bytes were cut into chunks. Throws on an event that never ends. */
-export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<ServerEvent> {
+export async function* readEvents(
+  body: ReadableStream<Uint8Array>,
+  mostCharacters = eventMaxCharacters,
+): AsyncGenerator<ServerEvent> {
   let held = "";
   for await (const text of body.pipeThrough(new TextDecoderStream() as never) as unknown as AsyncIterable<string>) {
     held = (held + text).replaceAll("\r\n", "\n");
@@ -18,7 +21,7 @@ export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenera
       held = held.slice(end + 2);
       if (event) yield event;
     }
-    if (held.length > eventMaxCharacters) throw new Error(`an event of more than ${eventMaxCharacters} characters`);
+    if (held.length > mostCharacters) throw new Error(`an event of more than ${mostCharacters} characters`);
   }
 }
 
