@@ -375,8 +375,8 @@ export const checks: { readonly [Name in keyof MachineFacts]: Check<MachineFacts
     },
   },
   versions: {
-    measures: "whether the server and the shims on this machine are of the same version as this program",
-    skipped: "nothing of Waybill runs here",
+    measures: "whether the server is of the same version as this program",
+    skipped: "no server says its version",
     judge: ({ own, others }) => {
       const strange = others.filter(({ version }) => version !== own);
       return strange.length === 0

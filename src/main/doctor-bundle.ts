@@ -2,7 +2,6 @@
 import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { gzipSync } from "node:zlib";
 import { exit } from "../cli/exit.ts";
 import { CliFailure } from "../cli/failures.ts";
@@ -11,6 +10,7 @@ import { readLogFiles } from "../log/segments.ts";
 import { dataFolder } from "./config.ts";
 import { configOf } from "./doctor.ts";
 import type { DoctorWorld } from "./doctor.ts";
+import { reading } from "./doctor-data.ts";
 import { statusAt } from "./doctor-machine.ts";
 import { hiderOf, withoutRuns } from "./doctor-secrets.ts";
 import { tarOf } from "./tar.ts";
@@ -109,18 +109,13 @@ async function statusOf({ server }: DoctorOptions): Promise<unknown> {
 /** Entries of what failed or was refused; read beside a platform that runs. */
 function failuresIn(file: string, since: number): unknown {
   if (!existsSync(file)) return [];
-  using db = new DatabaseSync(file, { readOnly: true });
-  return db
-    .prepare(
-      `SELECT body FROM entries WHERE at >= ? AND body ->> '$.mark' IN ('failed', 'refused') ORDER BY at DESC LIMIT ${failuresMax}`,
-    )
-    .all(since)
-    .map((row) => {
-      const { id, work, hop, mark, at, facts } = JSON.parse(String(row["body"])) as Record<string, unknown>;
-      const all = facts as Record<string, unknown>;
-      const shown = shownFacts.flatMap((name) => (Object.hasOwn(all, name) ? [[name, all[name]] as const] : []));
-      return { id, work, hop, mark, at, facts: Object.fromEntries(shown) };
-    });
+  const select = `SELECT body FROM entries WHERE at >= ? AND body ->> '$.mark' IN ('failed', 'refused') ORDER BY at DESC LIMIT ${failuresMax}`;
+  return reading(file, (db) => db.prepare(select).all(since)).map((row) => {
+    const { id, work, hop, mark, at, facts } = JSON.parse(String(row["body"])) as Record<string, unknown>;
+    const all = facts as Record<string, unknown>;
+    const shown = shownFacts.flatMap((name) => (Object.hasOwn(all, name) ? [[name, all[name]] as const] : []));
+    return { id, work, hop, mark, at, facts: Object.fromEntries(shown) };
+  });
 }
 
 /** The last lines of the newest ones. They were masked when they were stored. */

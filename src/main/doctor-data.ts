@@ -1,6 +1,7 @@
 /** What a data folder has that a start would refuse, for `waybill doctor`: journal, keys, certificates. Reads only. */
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { checkFolder } from "../journal/check.ts";
 import { DataFolderBusy, databaseName, lockFolder } from "../journal/index.ts";
 import { Connection } from "../journal/postgres-connection.ts";
@@ -8,7 +9,6 @@ import type { MachineFacts } from "../doctor/machine.ts";
 import { authorityFolder, readRoot } from "../tls/index.ts";
 import { PairUnfit, readPair } from "../tls/pair.ts";
 import type { PlatformConfig } from "./config.ts";
-import { reading } from "./doctor-machine.ts";
 
 export async function journalFacts({ data, journal }: PlatformConfig): Promise<MachineFacts["journal"]> {
   if (journal !== null) return databaseFacts(journal);
@@ -94,6 +94,12 @@ function secretsIn(catalog: string): number {
     const there = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'space_secrets'").get();
     return there === undefined ? 0 : Number(db.prepare("SELECT count(*) AS n FROM space_secrets").get()?.["n"]);
   });
+}
+
+/** A database that is only read, also while the platform runs. */
+export function reading<Value>(file: string, read: (db: DatabaseSync) => Value): Value {
+  using db = new DatabaseSync(file, { readOnly: true });
+  return read(db);
 }
 
 function parsed(text: string): unknown {

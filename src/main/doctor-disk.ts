@@ -1,8 +1,19 @@
 /** The data folder's disk, for `waybill doctor`: of which kind it is, how long a sync takes, and what is free. */
-import { closeSync, fdatasyncSync, mkdtempSync, openSync, readFileSync, rmSync, statfsSync, writeSync } from "node:fs";
-import { join, resolve } from "node:path";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fdatasyncSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeSync,
+} from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import type { MachineFacts } from "../doctor/machine.ts";
-import { isWritable, nearest } from "./doctor-machine.ts";
 
 const syncs = 50;
 const pageBytes = 4_096;
@@ -48,6 +59,20 @@ function kindOf(folder: string): string {
 
 function isBelow(path: string, point: string): boolean {
   return point === "/" || path === point || path.startsWith(`${point}/`);
+}
+
+/** The folder, or the one above it that is there. */
+export function nearest(path: string): string {
+  return existsSync(path) || dirname(path) === path ? path : nearest(dirname(path));
+}
+
+export function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false; // That is the answer.
+  }
 }
 
 /** Of real ones, in a folder that is gone afterwards. */

@@ -1,10 +1,9 @@
 /** Looks at the machine for `waybill doctor`. Reads, tries and times; what it makes for that is gone afterwards. What the facts mean: `doctor/checks.ts`. */
 import { execFile } from "node:child_process";
-import { accessSync, constants, existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { lookup } from "node:dns/promises";
 import { createServer } from "node:net";
-import { dirname, join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { Isolation } from "../contract/isolation.ts";
@@ -13,10 +12,9 @@ import { discover } from "../gpu/discovery.ts";
 import { readStored } from "../runtime/folder.ts";
 import { cgroupsHere, noCgroups } from "../runtime/sandbox/cgroups.ts";
 import { sandboxHere } from "../runtime/sandbox/prepare.ts";
-import type { PlatformConfig } from "./config.ts";
-import { diskFacts, spaceFacts } from "./doctor-disk.ts";
+import type { ConfigResult, PlatformConfig } from "./config.ts";
+import { diskFacts, isWritable, nearest, spaceFacts } from "./doctor-disk.ts";
 import { certificateFacts, journalFacts, keyFacts } from "./doctor-data.ts";
-import type { ConfigResult } from "./config.ts";
 
 export interface DoctorOf {
   /** Absolute; also where the settings cannot be read. */
@@ -73,20 +71,6 @@ function dataFacts(path: string): MachineFacts["data"] {
     state: found.isDirectory() && isWritable(path) ? "writable" : "read-only",
     isOpen: (found.mode & 0o044) !== 0 && existsSync(join(path, "journal.db")),
   };
-}
-
-/** The folder, or the one above it that is there. */
-export function nearest(path: string): string {
-  return existsSync(path) || dirname(path) === path ? path : nearest(dirname(path));
-}
-
-export function isWritable(path: string): boolean {
-  try {
-    accessSync(path, constants.W_OK | constants.X_OK);
-    return true;
-  } catch {
-    return false; // That is the answer.
-  }
 }
 
 async function resolverFacts({ appsDomain, network }: PlatformConfig): Promise<MachineFacts["resolver"]> {
@@ -239,10 +223,4 @@ export async function statusAt(url: string, token: string | null): Promise<Answe
   const body: unknown = await response.json().catch(() => undefined); // Somebody else's page.
   if (typeof body !== "object" || body === null) return undefined;
   return { status: response.status, date: response.headers.get("date"), body: body as Record<string, unknown> };
-}
-
-/** A database that is only read, also while the platform runs. */
-export function reading<Value>(file: string, read: (db: DatabaseSync) => Value): Value {
-  using db = new DatabaseSync(file, { readOnly: true });
-  return read(db);
 }

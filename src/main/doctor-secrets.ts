@@ -6,8 +6,7 @@ import { openSecretBox } from "../identity/secret-box.ts";
 import { databaseName } from "../journal/index.ts";
 import { maskOf } from "../log/mask.ts";
 import { systemRandom } from "./clock.ts";
-import { isInUse } from "./doctor-data.ts";
-import { reading } from "./doctor-machine.ts";
+import { isInUse, reading } from "./doctor-data.ts";
 
 export interface SecretPlaces {
   readonly data: string;
@@ -32,7 +31,7 @@ const urlPassword = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s/@:"']*:)[^\s/@"']+(?=@)/gi;
 export async function hiderOf(places: SecretPlaces): Promise<(text: string) => string> {
   const values = (await secretsOf(places)).filter((value) => value.length >= maskedFromChars);
   // As it is, in base64 and in URLs by the mask of logs; in hexadecimal beside it.
-  const forms = values.flatMap((value) => [value, ...hexOf(value)]);
+  const forms = values.flatMap((value) => [value, ...hexOf(Buffer.from(value))]);
   const mask = maskOf(Object.fromEntries(forms.map((form, index) => [`secret ${index + 1}`, form])));
   return (text) =>
     mask
@@ -52,8 +51,8 @@ export function withoutRuns(text: string): string {
 const longHex = /\b[0-9a-f]{16,}\b/gi;
 const longBase64 = /[A-Za-z0-9+/_-]{32,}={0,2}/g;
 
-function hexOf(value: string): readonly string[] {
-  const hex = Buffer.from(value).toString("hex");
+function hexOf(bytes: Buffer): readonly string[] {
+  const hex = bytes.toString("hex");
   return [hex, hex.toUpperCase()];
 }
 
@@ -68,11 +67,11 @@ async function secretsOf({ data, secretsKeyFile, env, tokens }: SecretPlaces): P
     : [];
   const catalog = join(data, databaseName);
   const kept = existsSync(catalog) && !isInUse(data) ? await keptIn(catalog, secretsKeyFile) : [];
-  return [...new Set([...named, ...keys, ...keys.map(rawOf), ...tokens, ...kept])];
+  return [...new Set([...named, ...keys, ...keys.flatMap(rawOf), ...tokens, ...kept])];
 }
 
-/** A key as bytes: what stands in base64 in its file. */
-const rawOf = (text: string): string => Buffer.from(text, "base64").toString("latin1");
+/** A key's own bytes, which stand in base64 in its file. */
+const rawOf = (text: string): readonly string[] => hexOf(Buffer.from(text, "base64"));
 
 function passwordIn(value: string): string[] {
   const password = URL.canParse(value) ? new URL(value).password : "";
