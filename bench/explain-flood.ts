@@ -85,12 +85,16 @@ function answerTo(port: number, request: string): Promise<number> {
   });
 }
 
-/** The store, with what is still in its log (whose file keeps its size and is written again), and the spools. */
+/** The store and the spools. */
 function sizeOf(data: string): number {
-  const store = join(data, "evidence.db");
   const spool = join(data, "spool");
-  using db = new DatabaseSync(store, { timeout: 5_000 });
+  const files = readdirSync(spool).map((name) => join(spool, name));
+  return files.reduce((sum, file) => sum + statSync(file).size, storeBytes(join(data, "evidence.db")));
+}
+
+/** With what is still in its log, whose file keeps its size and is written again. */
+export function storeBytes(path: string): number {
+  using db = new DatabaseSync(path, { timeout: 5_000 });
   db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-  const files = [store, ...readdirSync(spool).map((name) => join(spool, name))];
-  return files.reduce((sum, file) => sum + statSync(file).size, 0);
+  return statSync(path).size;
 }

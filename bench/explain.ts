@@ -3,12 +3,11 @@
  * full of them, what a request costs on disk, and what a stranger's flood of bad requests leaves.
  */
 import type { ChildProcess } from "node:child_process";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { DatabaseSync } from "node:sqlite";
 
 import { explain } from "../src/evidence/explain.ts";
 import { drain, openShipper } from "../src/record/ship.ts";
@@ -19,7 +18,7 @@ import { fdatasyncUs, fileSystemOf, scratch } from "./disk.ts";
 import { figure, machine, peerOf, quantile } from "./document.ts";
 import type { Bench, Figure, Report } from "./document.ts";
 import { ask, ended, roles } from "./edge-sides.ts";
-import { flood, floodMs } from "./explain-flood.ts";
+import { flood, floodMs, storeBytes } from "./explain-flood.ts";
 import { RecordsOfAnEdge } from "./explain-records.ts";
 
 const records = { quick: 200_000, usual: 1_000_000, full: 10_000_000 };
@@ -56,7 +55,7 @@ export const run: Bench = async (report, { full, quick }) => {
       await store.close();
     }
     for (const child of children.splice(0)) await ended(child);
-    figures.push(figure("bytes per request", "B", [bytesOf(path) / total]));
+    figures.push(figure("bytes per request", "B", [storeBytes(path) / total]));
     rmSync(path);
     figures.push(await strangers(report));
     return {
@@ -175,12 +174,4 @@ async function strangers(report: Report): Promise<Figure> {
   const { requests, bytes, answers } = await flood(report);
   report(`${requests} bad requests in ${floodMs / 1_000} s left ${bytes} B: ${JSON.stringify(answers)}`);
   return figure("store grown by a flood", "MB/min", [(bytes / 1e6) * (60_000 / floodMs)]);
-}
-
-/** With what is still in its log. */
-function bytesOf(path: string): number {
-  const db = new DatabaseSync(path);
-  db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-  db.close();
-  return statSync(path).size;
 }

@@ -48,6 +48,11 @@ function npm(where: string, ...args: readonly string[]): void {
   execFileSync("npm", args, { cwd: where, env, timeout: withinMs, stdio: ["ignore", "ignore", "inherit"] });
 }
 
+function install(packed: string): void {
+  const quick = ["--silent", "--prefer-offline", "--no-audit", "--no-fund"];
+  npm(folder, "install", ...quick, "--global", "--prefix", prefix, packed);
+}
+
 /** The installed command. */
 function waybill(args: readonly string[], own: Readonly<Record<string, string>> = {}): Promise<Ran> {
   return new Promise((resolve) => {
@@ -115,18 +120,7 @@ describe("the packed package", () => {
     const earlierText = readFileSync(manifest, "utf8").replace(`"version": "${version}"`, `"version": "${earlier}"`);
     writeFileSync(manifest, earlierText);
     npm(join(folder, "package"), "pack", "--silent", "--ignore-scripts", "--pack-destination", folder);
-    npm(
-      folder,
-      "install",
-      "--silent",
-      "--prefer-offline",
-      "--no-audit",
-      "--no-fund",
-      "--global",
-      "--prefix",
-      prefix,
-      join(folder, `waybill-${earlier}.tgz`),
-    );
+    install(join(folder, `waybill-${earlier}.tgz`));
   });
   after(() => {
     for (const child of children) child.kill("SIGKILL");
@@ -181,18 +175,7 @@ describe("the packed package", () => {
     assert.ok(process_);
 
     // The files are replaced under the platform that runs, as a package manager does it.
-    npm(
-      folder,
-      "install",
-      "--silent",
-      "--prefer-offline",
-      "--no-audit",
-      "--no-fund",
-      "--global",
-      "--prefix",
-      prefix,
-      tarball,
-    );
+    install(tarball);
     assert.equal((await waybill(["version"])).out, `${version}\n`);
     await answers(before, "admin/app", /^it runs$/);
     assert.equal(await before.stop(), 0);
