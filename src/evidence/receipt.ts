@@ -13,7 +13,7 @@ import type { PoolRoute } from "./pool-route.ts";
 // The one global beyond the language that this file needs: pure, and part of every runtime.
 declare const TextEncoder: new () => { encode(text: string): Uint8Array<ArrayBuffer> };
 
-/** The document; `contract/api.ts` has the same shape for those who read it from outside. Instants are RFC 3339 in UTC. */
+/** The document; `contract/receipts.ts` has the same shape for those who read it from outside. Instants are RFC 3339 in UTC. */
 export interface Receipt {
   readonly id: string;
   readonly call: string;

@@ -22,7 +22,7 @@ export interface ReceiptPublicKey {
   readonly kid: string;
 }
 
-/** `contract/api.ts` has the same shape. Without `log`: of a version that kept none. */
+/** `contract/receipts.ts` has the same shape. Without `log`: of a version that kept none. */
 export interface SignedReceipt {
   readonly receipt: Receipt;
   readonly jws: string;

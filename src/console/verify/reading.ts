@@ -22,7 +22,7 @@ export function readJson(text: string): Read {
 
 export type TrustedKeys = readonly { readonly x: string; readonly until?: number | null }[];
 
-/** What `waybill receipt keys --json` prints, or one key; undefined where no key is in it. */
+/** What `waybill receipt key list --json` prints, or one key; undefined where no key is in it. */
 export function keysIn(document: unknown): TrustedKeys | undefined {
   const { keys, x } = (document ?? {}) as { readonly keys?: unknown; readonly x?: unknown };
   const all: readonly unknown[] = Array.isArray(keys) ? keys : [{ x }];
