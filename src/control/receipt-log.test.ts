@@ -70,6 +70,23 @@ describe("ReceiptLog", () => {
     for (const document of both) assert.equal((await verifyReceipt(document)).ok, true);
   });
 
+  test("a receipt that is told while another key takes the place of the one that signs verifies", async () => {
+    const world = await ReceiptWorld.open();
+    await world.calls(300);
+    await world.log.settle();
+    const { receipts } = world.catalog;
+    const read = receipts.tile.bind(receipts);
+    let rotations = 0;
+    receipts.tile = async (level, index) => {
+      const isForExtension = level === 0 && index === 0;
+      if (isForExtension && rotations++ === 0) await world.log.rotate();
+      return read(level, index);
+    };
+    const { ok, checks } = await verifyReceipt(await world.receipt("c_0280", 100));
+    assert.ok(ok, JSON.stringify(checks));
+    assert.equal(rotations, 1);
+  });
+
   test("a checkpoint of each hour is kept, and the newest", async () => {
     const world = await ReceiptWorld.open();
     for (let hour = 0; hour < 3; hour++) {

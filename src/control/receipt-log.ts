@@ -108,15 +108,17 @@ export class ReceiptLog {
     const last = await this.checkpoint();
     const { size, note } = last.size > leaf ? last : await this.settle();
     assert(size > leaf, "a receipt with a place is in the log", id);
+    // Both at one moment: another key may take its place while hashes are read.
+    const { current, successions } = keys;
     const tree = this.#tree();
     const log = {
       leaf,
       proof: (await tree.inclusion(leaf, size)).map(spelled),
       checkpoint: note,
-      successions: keys.successions,
+      successions,
       ...(since > 0 && since < size && { extends: await extension(tree, since, size) }),
     };
-    return { ...(await signReceipt(receipt, keys.current)), log };
+    return { ...(await signReceipt(receipt, current)), log };
   }
 
   /** That the log of `to` leaves extends that of `from`; undefined where it has had no such sizes. */
