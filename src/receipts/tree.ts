@@ -97,5 +97,7 @@ function half(value: number): number {
 }
 
 function isPower(value: number): boolean {
-  return Number.isInteger(Math.log2(value));
+  let power = 1;
+  while (power < value) power *= 2;
+  return power === value;
 }
