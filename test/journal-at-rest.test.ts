@@ -214,12 +214,12 @@ test("a compaction removes old records and receipts, and no sum of an account, a
   const kept = await journal.read(1, it.records.length);
   assert.equal(kept[0]?.index, report.removed! + 1);
   assert.ok(kept.every(({ at }) => at >= now - 7 * day));
-  const { calls } = await Catalog.open(journal.sql, { wall: () => now });
+  const { receipts } = await Catalog.open(journal.sql, { wall: () => now });
   const ended = it.records.flatMap(({ index, events }) =>
     events.flatMap((event) => (event.type === "call-settled" ? { index, call: event.call } : [])),
   );
   for (const { index, call } of ended)
-    assert.equal((await calls.receipt(call)) !== undefined, index > report.removed!, `${call}, record ${index}`);
+    assert.equal((await receipts.get(call)) !== undefined, index > report.removed!, `${call}, record ${index}`);
 });
 
 test("L25: a compacted journal goes on as the state that it had, and is compacted again", async () => {
@@ -270,8 +270,8 @@ test("L24: what ended in the last record's millisecond keeps its receipt with it
   now = after(now, durationMs(30 * day));
   const { report } = await journalCommand("compact", "--keep", "7d");
   await using journal = await opened();
-  const { calls } = await Catalog.open(journal.sql, { wall: () => now });
-  for (const call of ["c_1", "c_2"]) assert.ok(await calls.receipt(call), call);
+  const { receipts } = await Catalog.open(journal.sql, { wall: () => now });
+  for (const call of ["c_1", "c_2"]) assert.ok(await receipts.get(call), call);
   assert.equal(report.removed, it.records.length - 2, "both ends stay");
 });
 

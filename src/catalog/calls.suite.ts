@@ -6,9 +6,11 @@ import { gpuMs } from "../core/amounts.ts";
 import type { CallTerms, DeviceSpec, EndCause, Event, Refusal, VoidCause } from "../core/model.ts";
 import type { LedgerRecord } from "../core/record.ts";
 import { callOutcomes } from "../evidence/call-outcomes.ts";
+import type { Receipt } from "../evidence/receipt.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
 import { durationMs, instant } from "../stdx/time.ts";
 import { Catalog } from "./catalog.ts";
+import type { Receipts } from "./receipts.ts";
 
 const t0 = Date.UTC(2026, 10, 22, 12);
 const clock = { wall: () => instant(t0) };
@@ -81,6 +83,10 @@ const histories = fc
     return journal(...decisions);
   });
 
+async function receiptOf(receipts: Receipts, id: string): Promise<Receipt | undefined> {
+  return (await receipts.get(id))?.receipt;
+}
+
 async function everything(sql: SqlRunner): Promise<unknown> {
   const tables = ["calls", "callDevices", "callCursor"];
   return Promise.all(tables.map((table) => sql.all(`SELECT * FROM "${table}" ORDER BY 1, 2`)));
@@ -89,9 +95,9 @@ async function everything(sql: SqlRunner): Promise<unknown> {
 /** `numRuns`: how many histories each property draws; few where a database takes long to make. */
 export function callsSuite(name: string, openSql: () => Promise<SqlRunner>, numRuns: number): void {
   const projected = async (...decisions: readonly (readonly Event[])[]) => {
-    const { calls } = await Catalog.open(await openSql(), clock);
-    await calls.project(journal([joined], ...decisions));
-    return calls;
+    const catalog = await Catalog.open(await openSql(), clock);
+    await catalog.calls.project(journal([joined], ...decisions));
+    return catalog;
   };
 
   describe(`Calls over ${name}`, () => {
@@ -127,10 +133,14 @@ export function callsSuite(name: string, openSql: () => Promise<SqlRunner>, numR
     });
 
     test("a receipt is found by its own id and by its call's, and says which card it was", async () => {
-      const calls = await projected([admitted(), granted("c_1")], [attached("c_1")], [settled("c_1", "lease-end")]);
-      const receipt = await calls.receipt("r_1");
+      const { receipts } = await projected(
+        [admitted(), granted("c_1")],
+        [attached("c_1")],
+        [settled("c_1", "lease-end")],
+      );
+      const receipt = await receiptOf(receipts, "r_1");
       assert.ok(receipt);
-      assert.deepEqual(await calls.receipt("c_1"), receipt);
+      assert.deepEqual(await receiptOf(receipts, "c_1"), receipt);
       assert.deepEqual(
         [receipt.gpu, receipt.node, receipt.code, receipt.leaseMs, receipt.factorPermille, receipt.journalIndex],
         ["Simulated GPU (GPU-sim-0)", "n1", "gpu/lease-expired", 10_000, 1000, 4],
@@ -189,15 +199,15 @@ export function callsSuite(name: string, openSql: () => Promise<SqlRunner>, numR
     test("a receipt says who paid, what of it was credits, and what let the call in; else nothing of them", async () => {
       const parts = (ms: number) => [{ allowance: "al_1", ms: gpuMs(ms) }];
       const funding = { sponsor: "bob", credits: parts(4_000), overrides: ["al_2"] };
-      const calls = await projected(
+      const { receipts } = await projected(
         [{ ...admitted(), ...funding }, granted("c_1")],
         [{ ...settled("c_1", "returned"), credits: parts(12) } as Event],
         [admitted({ call: "c_2" }), granted("c_2")],
         [settled("c_2", "returned")],
       );
-      const { paidBy, creditsMs, overrides } = (await calls.receipt("c_1")) ?? assert.fail();
+      const { paidBy, creditsMs, overrides } = (await receiptOf(receipts, "c_1")) ?? assert.fail();
       assert.deepEqual([paidBy, creditsMs, overrides], ["bob", 12, ["al_2"]]);
-      const plain = Object.keys((await calls.receipt("c_2")) ?? {});
+      const plain = Object.keys((await receiptOf(receipts, "c_2")) ?? {});
       assert.deepEqual(
         plain.filter((key) => ["paidBy", "creditsMs", "overrides"].includes(key)),
         [],
@@ -209,7 +219,7 @@ export function callsSuite(name: string, openSql: () => Promise<SqlRunner>, numR
       const passed = [{ pool: "a", code: "pool-draining", says: "driver" }] as const;
       const routed = { ...rule, pool: "b", passed };
       const moved = { v: 1, type: "call-moved", call: "c_1", from: "b", to: "c", why: "waited" } as const;
-      const calls = await projected(
+      const { calls, receipts } = await projected(
         [{ ...admitted(), routed } as Event],
         [moved, granted("c_1")],
         [settled("c_1", "returned")],
@@ -217,7 +227,7 @@ export function callsSuite(name: string, openSql: () => Promise<SqlRunner>, numR
         [settled("c_2", "returned")],
         [{ ...refused("c_3"), routed: { ...rule, pool: "c", passed } } as Event],
       );
-      const { pool, route } = (await calls.receipt("c_1")) ?? assert.fail();
+      const { pool, route } = (await receiptOf(receipts, "c_1")) ?? assert.fail();
       assert.deepEqual(
         [pool, route],
         [
@@ -230,14 +240,14 @@ export function callsSuite(name: string, openSql: () => Promise<SqlRunner>, numR
         ],
       );
       assert.equal((await calls.get("c_1"))?.pool, "c");
-      assert.ok(!("route" in ((await calls.receipt("c_2")) ?? assert.fail())));
-      const { pool: refusedBy, route: refusedRoute } = (await calls.receipt("c_3")) ?? assert.fail();
+      assert.ok(!("route" in ((await receiptOf(receipts, "c_2")) ?? assert.fail())));
+      const { pool: refusedBy, route: refusedRoute } = (await receiptOf(receipts, "c_3")) ?? assert.fail();
       assert.deepEqual([refusedBy, refusedRoute?.passed.length], ["c", 1]);
     });
 
     test("L37: a refused call has a receipt too: nothing held, nothing charged", async () => {
-      const calls = await projected([refused("c_1")]);
-      const receipt = await calls.receipt("c_1");
+      const { receipts } = await projected([refused("c_1")]);
+      const receipt = await receiptOf(receipts, "c_1");
       assert.deepEqual(
         [receipt?.outcome, receipt?.code, receipt?.heldMs, receipt?.chargedMs, receipt?.rule, receipt?.simulated],
         ["refused", "gpu/queue-full", 0, 0, "refused", true],
@@ -245,13 +255,13 @@ export function callsSuite(name: string, openSql: () => Promise<SqlRunner>, numR
     });
 
     test("a call that has not ended has no receipt", async () => {
-      const calls = await projected([admitted(), granted("c_1")]);
-      assert.equal(await calls.receipt("c_1"), undefined);
+      const { calls, receipts } = await projected([admitted(), granted("c_1")]);
+      assert.equal(await receiptOf(receipts, "c_1"), undefined);
       assert.equal((await calls.get("c_1"))?.receipt, null);
     });
 
     test("a visitor who left a call that returned leaves it ok", async () => {
-      const calls = await projected(
+      const { calls } = await projected(
         [admitted(), granted("c_1")],
         [attached("c_1"), left("c_1")],
         [settled("c_1", "returned")],
@@ -262,7 +272,7 @@ export function callsSuite(name: string, openSql: () => Promise<SqlRunner>, numR
 
     for (const cause of ["raised", "worker-oom", "app-killed", "visitor-stop", "node-lost"] as const) {
       test(`a call that ended by ${cause} has the outcome and code of the table`, async () => {
-        const calls = await projected([admitted(), granted("c_1")], [settled("c_1", cause)]);
+        const { calls } = await projected([admitted(), granted("c_1")], [settled("c_1", cause)]);
         const call = await calls.get("c_1");
         assert.deepEqual({ outcome: call?.outcome, code: call?.code }, callOutcomes[cause]);
       });
@@ -270,7 +280,7 @@ export function callsSuite(name: string, openSql: () => Promise<SqlRunner>, numR
 
     test("lists are newest first, by account, Space or request, in pages", async () => {
       const mine = Array.from({ length: 5 }, (_, n) => [admitted({ call: `c_${n}`, request: `q_${n}` })]);
-      const calls = await projected(...mine, [admitted({ call: "c_x", account: "bob", space: "bob/app" })]);
+      const { calls } = await projected(...mine, [admitted({ call: "c_x", account: "bob", space: "bob/app" })]);
       const seen: string[] = [];
       let before: string | undefined;
       do {
@@ -345,10 +355,10 @@ export function callsSuite(name: string, openSql: () => Promise<SqlRunner>, numR
     test("L6, L37: every call that ended has a receipt that adds up and equals its row", async () => {
       await fc.assert(
         fc.asyncProperty(histories, async (records) => {
-          const { calls } = await Catalog.open(await openSql(), clock);
+          const { calls, receipts } = await Catalog.open(await openSql(), clock);
           await calls.project(records);
           for (const call of (await calls.list({ limit: 100 }))?.items ?? []) {
-            const receipt = await calls.receipt(call.id);
+            const receipt = await receiptOf(receipts, call.id);
             assert.equal(receipt !== undefined, call.stage === "ended");
             if (!receipt) continue;
             assert.equal(receipt.chargedMs + receipt.releasedMs, receipt.heldMs);

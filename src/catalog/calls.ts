@@ -1,7 +1,6 @@
 /** GPU calls as people ask for them: rows that follow the journal, each with its receipt once it has ended. */
 import type { CallView, Page } from "../contract/api.ts";
 import type { LedgerRecord } from "../core/record.ts";
-import type { Receipt } from "../evidence/receipt.ts";
 import type { SqlDialect, SqlRunner, SqlStatement } from "../stdx/sql.ts";
 import { iso } from "../stdx/time.ts";
 import type { Instant } from "../stdx/time.ts";
@@ -109,16 +108,6 @@ export class Calls {
   async get(id: string): Promise<CallRow | undefined> {
     const row = await this.#db.selectFrom("calls").selectAll().where("id", "=", id).executeTakeFirst();
     return row && callOf(row);
-  }
-
-  /** The receipt with this id (r_…) or of this call (c_…); undefined where there is none, or not yet. */
-  async receipt(id: string): Promise<Receipt | undefined> {
-    const row = await this.#db
-      .selectFrom("calls")
-      .select("document")
-      .where(id.startsWith("r_") ? "receipt" : "id", "=", id)
-      .executeTakeFirst();
-    return row?.document ? (JSON.parse(row.document) as Receipt) : undefined;
   }
 
   /** Forgets calls that had ended by record `index`, and their receipts: for the commit that removes the records. */

@@ -2,7 +2,7 @@
  * Receipts by their place in the log, and what is kept of its tree: tiles, and the checkpoints that were signed. The places are given with
  * the calls' rows; the tree follows them, as far behind as whoever grows it lets it be.
  */
-import { sql } from "kysely";
+import { sql, type ExpressionBuilder } from "kysely";
 import type { Receipt } from "../evidence/receipt.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
 import type { Instant } from "../stdx/time.ts";
@@ -10,6 +10,7 @@ import { statement } from "./database.ts";
 import type { Database } from "./database.ts";
 import { pageLimit, pageOf, parsePageToken } from "./page.ts";
 import type { Page } from "./page.ts";
+import type { Schema } from "./schema.ts";
 
 export interface ReceiptAtLeaf {
   readonly leaf: number;
@@ -96,29 +97,14 @@ export class Receipts {
   }
 
   async total(of: ReceiptsOf): Promise<ReceiptSums> {
-    const row = await this.#of(of)
-      .select(({ fn }) => [
-        fn.countAll().as("calls"),
-        fn.sum("usedMs").as("usedMs"),
-        fn.sum("chargedMs").as("chargedMs"),
-        fn.sum("creditsMs").as("creditsMs"),
-      ])
-      .executeTakeFirstOrThrow();
-    return sumsOf(row);
+    return sumsOf(await this.#of(of).select(summed).executeTakeFirstOrThrow());
   }
 
   /** By Space, pool and size; the largest charges first. */
   async lines(of: ReceiptsOf, limit: number): Promise<readonly ReceiptLine[]> {
     const rows = await this.#of(of)
-      .select(({ fn }) => [
-        "space",
-        "pool",
-        "size",
-        fn.countAll().as("calls"),
-        fn.sum("usedMs").as("usedMs"),
-        fn.sum("chargedMs").as("chargedMs"),
-        fn.sum("creditsMs").as("creditsMs"),
-      ])
+      .select(["space", "pool", "size"])
+      .select(summed)
       .groupBy(["space", "pool", "size"])
       .orderBy(({ fn }) => fn.sum("chargedMs"), "desc")
       .orderBy("space")
@@ -210,6 +196,14 @@ export class Receipts {
     return below === undefined ? query : query.where("leaf", "<", below);
   }
 }
+
+const summed = ({ fn }: ExpressionBuilder<Schema, "calls">) =>
+  [
+    fn.countAll().as("calls"),
+    fn.sum("usedMs").as("usedMs"),
+    fn.sum("chargedMs").as("chargedMs"),
+    fn.sum("creditsMs").as("creditsMs"),
+  ] as const;
 
 /** Sums come as each database has them: nothing where there are no rows, or a text. */
 function sumsOf(row: Readonly<Record<keyof ReceiptSums, unknown>>): ReceiptSums {

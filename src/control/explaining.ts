@@ -115,8 +115,8 @@ export class Explaining {
       case "n":
         return this.#counted(id);
       case "r": {
-        const receipt = await this.#parts.catalog.calls.receipt(id);
-        return receipt && as(id, await this.explain(receipt.call));
+        const found = await this.#parts.catalog.receipts.get(id);
+        return found && as(id, await this.explain(found.receipt.call));
       }
       case "i":
         return alone(await this.#subjects.incident(id));

@@ -39,14 +39,17 @@ export function balancesOf({ accounts }: State): readonly (readonly [string, num
 }
 
 /** All calls that are listed, and the sum of their receipts. */
-export async function callsIn({ calls }: Catalog): Promise<{ readonly calls: number; readonly chargedMs: number }> {
+export async function callsIn({
+  calls,
+  receipts,
+}: Catalog): Promise<{ readonly calls: number; readonly chargedMs: number }> {
   const sum = { calls: 0, chargedMs: 0 };
   for (let before: string | undefined; ;) {
     const page = await calls.list({ limit: pageMax, ...(before !== undefined && { before }) });
     assert.ok(page);
     for (const { receipt } of page.items) {
       sum.calls++;
-      if (receipt !== null) sum.chargedMs += (await calls.receipt(receipt))?.chargedMs ?? assert.fail(receipt);
+      if (receipt !== null) sum.chargedMs += (await receipts.get(receipt))?.receipt.chargedMs ?? assert.fail(receipt);
     }
     if (page.next === null) return sum;
     before = page.next;
