@@ -111,6 +111,24 @@ describe("waybill receipt", () => {
     assert.deepEqual([damaged.code, damaged.err.includes("receipt-logs.json")], [2, true]);
   });
 
+  test("receipt verify says of a changed file that it is not genuine: whatever log it names, and where nothing was seen of it", async () => {
+    const world = await ReceiptWorld.open();
+    await world.calls(5);
+    const { log, ...signed } = await world.receipt("c_0001", 3);
+    const file = join(folder, "changed.json");
+    const root = log?.checkpoint.split("\n")[2];
+    const checkpoint = log?.checkpoint.replace("waybill/log", "constructor");
+    for (const changed of [
+      { ...log, checkpoint },
+      { ...log, extends: { ...log?.extends, root } },
+    ]) {
+      await writeFile(file, JSON.stringify({ ...signed, log: changed }));
+      const { code, out, err } = await waybill(["receipt", "verify", file, "--offline"]);
+      assert.deepEqual([code, err], [1, ""]);
+      assert.match(out, /\nnot genuine: do not rely on this receipt\n$/);
+    }
+  });
+
   test("receipt key list and rotate say which keys have signed, and for which checkpoints each speaks", async () => {
     const world = await ReceiptWorld.open();
     await world.calls(3);

@@ -4,15 +4,10 @@
  */
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { isRemembered } from "../receipts/log-proof.ts";
-import type { RememberedLog } from "../receipts/log-proof.ts";
+import { isRemembered, keptOf, seenAs, seenOf } from "../receipts/remembered.ts";
+import type { SeenLogs } from "../receipts/remembered.ts";
 import { exit } from "./exit.ts";
 import { CliFailure } from "./failures.ts";
-
-export type SeenLogs = Readonly<Record<string, RememberedLog>>;
-
-/** Logs of more platforms than a person asks; the ones seen last stay. */
-const logsMax = 100;
 
 export function memoryFile(signInFile: string): string {
   return join(dirname(signInFile), "receipt-logs.json");
@@ -21,8 +16,7 @@ export function memoryFile(signInFile: string): string {
 export async function readSeen(file: string): Promise<SeenLogs> {
   try {
     const { logs } = JSON.parse(await readFile(file, "utf8")) as { readonly logs?: unknown };
-    if (Array.isArray(logs) && logs.every(isRemembered))
-      return Object.fromEntries(logs.map((log) => [log.origin, log]));
+    if (Array.isArray(logs) && logs.every(isRemembered)) return seenAs(logs);
     throw new Error("it has not the form that this version writes");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
@@ -37,18 +31,17 @@ export async function readSeen(file: string): Promise<SeenLogs> {
 
 /** Leaves of the largest checkpoint that was seen of a log. */
 export async function seenSize(signInFile: string, origin: string): Promise<number | undefined> {
-  return (await readSeen(memoryFile(signInFile)))[origin]?.size;
+  return seenOf(await readSeen(memoryFile(signInFile)), origin)?.size;
 }
 
 /** In the place of what was there: whole or not at all. */
 export async function writeSeen(file: string, seen: SeenLogs): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  const logs = Object.values(seen).sort((a, b) => (a.at < b.at ? 1 : -1));
   const beside = `${file}.${process.pid}.new`;
   await rm(beside, { force: true });
   const handle = await open(beside, "wx", 0o600);
   try {
-    await handle.writeFile(`${JSON.stringify({ logs: logs.slice(0, logsMax) }, null, 2)}\n`);
+    await handle.writeFile(`${JSON.stringify(keptOf(seen), null, 2)}\n`);
     await handle.sync();
   } finally {
     await handle.close();

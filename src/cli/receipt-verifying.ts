@@ -1,7 +1,8 @@
 /** `waybill receipt verify FILE`: whether a kept receipt is genuine, in its log, and the log the one that was seen before. */
 import { readFile } from "node:fs/promises";
-import type { ReceiptVerified, SignedReceipt, Trusted } from "../receipts/document.ts";
-import { verifyReceipt } from "../receipts/document.ts";
+import type { Outcome, SignedReceipt, Trusted } from "../receipts/document.ts";
+import { outcomeOf, verifyReceipt } from "../receipts/document.ts";
+import { seenOf } from "../receipts/remembered.ts";
 import { iso } from "../stdx/time.ts";
 import type { Context } from "./context.ts";
 import { drawChecks } from "./draw/receipt.ts";
@@ -32,7 +33,7 @@ export async function verify(context: Context, file: string, options: VerifyOpti
   const verified = await verifyReceipt(document, {
     keys,
     remembered: (origin) => {
-      const log = options.anew === true ? undefined : seen[origin];
+      const log = options.anew === true ? undefined : seenOf(seen, origin);
       return log && { ...log, at: dayTimeOf(context.paper, log.at) };
     },
     ...(asking && { extension: asking.extension }),
@@ -41,7 +42,7 @@ export async function verify(context: Context, file: string, options: VerifyOpti
   const by = keys ? "platform" : verified.isSeen ? "seen" : "itself";
   context.answer(
     { file, ok, against: by, checks },
-    drawChecks(context.paper, checks) + lastLine(verified, document, by),
+    drawChecks(context.paper, checks) + lastLine(outcomeOf(verified, keys !== undefined), document),
   );
   if (learned) {
     const at = iso(context.world.clock.wall());
@@ -50,15 +51,13 @@ export async function verify(context: Context, file: string, options: VerifyOpti
   return ok ? exit.done : exit.failed;
 }
 
-function lastLine({ ok, checks }: ReceiptVerified, document: unknown, by: "platform" | "seen" | "itself"): string {
-  if (!ok) {
-    const isRewritten = checks.every((check) => check.ok || check.name === "extends");
-    return isRewritten
-      ? "the log of receipts was rewritten since you saw it: ask who runs the platform, and keep this file and the one before\n"
-      : "not genuine: do not rely on this receipt\n";
-  }
+function lastLine(outcome: Outcome, document: unknown): string {
+  if (outcome === "rewritten")
+    return "the log of receipts was rewritten since you saw it: ask who runs the platform, and keep this file and the one before\n";
+  if (outcome === "not-genuine") return "not genuine: do not rely on this receipt\n";
   const { receipt } = document as SignedReceipt;
-  const is = by === "itself" ? "unchanged since it was signed, by a key that only the file vouches for" : "genuine";
+  const is =
+    outcome === "vouched" ? "unchanged since it was signed, by a key that only the file vouches for" : "genuine";
   return `${is}: ${receipt.account} was charged ${secondsOf(receipt.chargedMs)} for ${receipt.call}\n`;
 }
 

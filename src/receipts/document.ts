@@ -127,6 +127,15 @@ export async function verifyReceipt(
   return { ok, checks, isSeen: place?.isKnown === true, learned: (ok && place?.learned) || null };
 }
 
+/** What a check comes to. `vouched`: unchanged since it was signed, by a key that only the document vouches for. */
+export type Outcome = "genuine" | "vouched" | "rewritten" | "not-genuine";
+
+/** `rewritten`: all holds but that the log is the one which was seen. */
+export function outcomeOf({ ok, checks, isSeen }: ReceiptVerified, hasKeys: boolean): Outcome {
+  if (ok) return hasKeys || isSeen ? "genuine" : "vouched";
+  return isSeen && checks.every((one) => one.ok || one.name === "extends") ? "rewritten" : "not-genuine";
+}
+
 function check(name: ReceiptCheck["name"], ok: boolean, says: string): ReceiptCheck {
   return { name, ok, says };
 }

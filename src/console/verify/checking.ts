@@ -1,10 +1,11 @@
 /** The check itself, in the browser, without asking anybody; and what the browser keeps of logs that it has seen. */
 import { decoded } from "../../receipts/bytes.ts";
-import { verifyReceipt } from "../../receipts/document.ts";
-import type { ReceiptVerified } from "../../receipts/document.ts";
+import { outcomeOf, verifyReceipt } from "../../receipts/document.ts";
+import type { Outcome, ReceiptVerified } from "../../receipts/document.ts";
+import { seenOf } from "../../receipts/remembered.ts";
 import { forget, keep, kept } from "../kept.ts";
-import { outcomeOf, seenIn, seenText } from "./reading.ts";
-import type { Outcome, TrustedKeys } from "./reading.ts";
+import { seenIn, seenText } from "./reading.ts";
+import type { TrustedKeys } from "./reading.ts";
 
 const keptAs = "waybill-receipt-logs";
 /** RFC 8032 §7.1, test 1: a key that every implementation of Ed25519 takes. */
@@ -38,7 +39,7 @@ export async function check(
   const verified = await verifyReceipt(document, {
     keys,
     remembered: (origin) => {
-      const log = Object.hasOwn(seen, origin) ? seen[origin] : undefined;
+      const log = seenOf(seen, origin);
       return log && { ...log, at: at(log.at) };
     },
   });

@@ -1,12 +1,10 @@
-/** From a file that somebody has to what the check takes, and from what the check found to one sentence. Pure. */
-import type { ReceiptVerified, SignedReceipt } from "../../receipts/document.ts";
-import { isRemembered } from "../../receipts/log-proof.ts";
-import type { RememberedLog } from "../../receipts/log-proof.ts";
+/** From a file that somebody has to what the check takes, and what the browser keeps as it is written. Pure. */
+import type { SignedReceipt } from "../../receipts/document.ts";
+import { isRemembered, keptOf, seenAs } from "../../receipts/remembered.ts";
+import type { SeenLogs } from "../../receipts/remembered.ts";
 
 /** A receipt is some 8 kB with its proof; a larger file is not one. */
 export const receiptMaxBytes = 256 * 1024;
-/** Logs of more platforms than a person asks; the ones seen last stay. */
-export const logsMax = 100;
 
 export type Read = { readonly document: unknown } | { readonly wrong: "empty" | "too-large" | "not-json" };
 
@@ -30,14 +28,6 @@ export function keysIn(document: unknown): TrustedKeys | undefined {
   return found.length === 0 ? undefined : found;
 }
 
-/** `vouched`: it was signed and not changed since, by a key that only the file vouches for. */
-export type Outcome = "genuine" | "vouched" | "rewritten" | "not-genuine";
-
-export function outcomeOf({ ok, checks, isSeen }: ReceiptVerified, hasKeys: boolean): Outcome {
-  if (ok) return hasKeys || isSeen ? "genuine" : "vouched";
-  return checks.every((check) => check.ok || check.name === "extends") ? "rewritten" : "not-genuine";
-}
-
 /** What of a document can be shown; null where it is none. A check that failed says that it is a claim. */
 export function shownOf(document: unknown): Pick<SignedReceipt, "receipt" | "log"> | null {
   const { receipt, log } = (document ?? {}) as Partial<SignedReceipt>;
@@ -45,16 +35,13 @@ export function shownOf(document: unknown): Pick<SignedReceipt, "receipt" | "log
   return isOne ? { receipt, ...(typeof log === "object" && log !== null && { log }) } : null;
 }
 
-export type SeenLogs = Readonly<Record<string, RememberedLog>>;
-
 /** What was seen of logs, as the browser keeps it; what has another form was kept by nobody of ours, and is nothing. */
 export function seenIn(text: string | null): SeenLogs {
   const read = text === null ? { wrong: "empty" as const } : readJson(text);
   const logs = "document" in read ? (read.document as { logs?: unknown } | null)?.logs : undefined;
-  return Array.isArray(logs) ? Object.fromEntries(logs.filter(isRemembered).map((log) => [log.origin, log])) : {};
+  return Array.isArray(logs) ? seenAs(logs.filter(isRemembered)) : {};
 }
 
 export function seenText(seen: SeenLogs): string {
-  const logs = Object.values(seen).toSorted((a, b) => b.at.localeCompare(a.at));
-  return JSON.stringify({ logs: logs.slice(0, logsMax) });
+  return JSON.stringify(keptOf(seen));
 }

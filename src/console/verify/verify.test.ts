@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { outcomeOf } from "../../receipts/document.ts";
 import type { ReceiptCheck, ReceiptVerified } from "../../receipts/document.ts";
-import { keysIn, logsMax, outcomeOf, readJson, receiptMaxBytes, seenIn, seenText, shownOf } from "./reading.ts";
+import { logsMax } from "../../receipts/remembered.ts";
+import { keysIn, readJson, receiptMaxBytes, seenIn, seenText, shownOf } from "./reading.ts";
 
 const verified = (failed: readonly ReceiptCheck["name"][], isSeen = false): ReceiptVerified => {
   const checks = (["signature", "leaf", "extends"] as const).map((name) => ({
@@ -51,6 +53,7 @@ describe("what is said of a check", () => {
   test("is a rewritten log where nothing but that failed, and else not genuine", () => {
     assert.equal(outcomeOf(verified(["extends"], true), false), "rewritten");
     assert.equal(outcomeOf(verified(["extends", "leaf"], true), false), "not-genuine");
+    assert.equal(outcomeOf(verified(["extends"]), false), "not-genuine", "nothing was seen of its log");
   });
 });
 
