@@ -9,7 +9,7 @@ import type { RequestCount, RequestFilter, RequestPage } from "../contract/reque
 import { nameRefusals } from "../catalog/names.ts";
 import { pageToken, parsePageToken } from "../catalog/page.ts";
 import type { BoardView, Page, QueueView, TierView } from "../contract/api.ts";
-import type { SignedReceipt } from "../contract/receipts.ts";
+import type { ReceiptKeysView, SignedReceipt } from "../contract/receipts.ts";
 import type { PoolView, RouteView, RuleView } from "../contract/pools.ts";
 import type { EdgeWorkerView, StatusView, TlsStatus } from "../contract/status.ts";
 import type { DrainRequest, NodeView } from "../contract/nodes.ts";
@@ -28,7 +28,7 @@ import { HandOvers } from "./hand-overs.ts";
 import type { XetService } from "../hub/xet/service.ts";
 import { signVisit } from "../identity/visits.ts";
 import type { Visit } from "../identity/visits.ts";
-import type { PublishedReceiptKey, ReceiptKeys } from "../identity/receipt-key.ts";
+import type { ReceiptKeys } from "../identity/receipt-key.ts";
 import type { Sessions } from "../identity/sessions.ts";
 import type { TokenResolver } from "../identity/token-resolver.ts";
 import type { VisitorKeyring } from "../identity/visitor-keys.ts";
@@ -655,7 +655,7 @@ export class Server {
     return this.receipts.get(id, since);
   }
 
-  async receiptKeys(): Promise<{ readonly origin: string; readonly keys: readonly PublishedReceiptKey[] }> {
+  async receiptKeys(): Promise<ReceiptKeysView> {
     const { receiptKeys: keys } = this.#parts;
     return { origin: keys.origin, keys: await keys.published() };
   }

@@ -4,6 +4,7 @@
  */
 import { exportJWK, generateKeyPair, importJWK } from "jose";
 import type { CryptoKey } from "jose";
+import type { ReceiptKeysView } from "../contract/receipts.ts";
 import { decoded, utf8 } from "../receipts/bytes.ts";
 import { receiptPublicKey } from "../receipts/document.ts";
 import type { ReceiptPublicKey } from "../receipts/document.ts";
@@ -17,14 +18,6 @@ import type { SecretSettings } from "./settings.ts";
 export interface ReceiptKey {
   readonly publicKey: ReceiptPublicKey;
   readonly privateKey: CryptoKey;
-}
-
-/** A key of the log, as it is shown: which checkpoints it speaks for, and how tools for logs take it. */
-export interface PublishedReceiptKey extends ReceiptPublicKey {
-  readonly from: number;
-  /** Null for the one that signs now. */
-  readonly until: number | null;
-  readonly verifier: string;
 }
 
 /** More changes than a log will have. */
@@ -76,7 +69,7 @@ export class ReceiptKeys {
   }
 
   /** All that the log has had, the first one first. */
-  async published(): Promise<readonly PublishedReceiptKey[]> {
+  async published(): Promise<ReceiptKeysView["keys"]> {
     const { origin, successions } = this;
     const keys = await keysOf(webCrypto, { origin, successions, last: this.#current.publicKey.x });
     assert(keys, "what was kept of the log's keys leads to the one that signs");
