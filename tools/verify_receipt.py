@@ -433,7 +433,7 @@ def place(document, content, verify, earlier):
         holds = is_extended(told["size"], from_b64(told["root"]), size, root, hashes(told["proof"]))
         checks.append(("extends", holds, f"the log extends that of {told['size']} receipts"))
     if earlier is not None:
-        checks.append(("extends", is_seen(earlier, head, told), f"the log extends the earlier checkpoint, of {earlier[1]} receipts"))
+        checks.append(("extends", is_seen(earlier, head, told), f"it shows that the log extends the earlier checkpoint, of {earlier[1]} receipts"))
     return checks, size
 
 

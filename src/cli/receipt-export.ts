@@ -26,6 +26,7 @@ export async function exportReceipts(context: Context, options: ExportOptions): 
     sums.calls += 1;
     sums.chargedMs += receipt.chargedMs;
     sums.creditsMs += receipt.creditsMs ?? 0;
+    // A receipt as it is: a line of a stream would have a `type`, which is none of what was signed.
     if (format === "jsonl") world.stdout.write(`${JSON.stringify(receipt)}\n`);
     else for (const row of focusRows(receipt, { ...options, from, until })) world.stdout.write(focusLine(row));
   }
