@@ -50,18 +50,6 @@ export interface RememberedLog {
   readonly at: string;
 }
 
-/** Whether something that was kept is that. */
-export function isRemembered(log: unknown): log is RememberedLog {
-  const { origin, size, root, keys, at } = (log ?? {}) as Record<string, unknown>;
-  const areTexts = [origin, root, at].every((text) => typeof text === "string");
-  return areTexts && Number.isSafeInteger(size) && Array.isArray(keys) && keys.every(isSpan);
-}
-
-function isSpan(key: unknown): boolean {
-  const { x, until } = (key ?? {}) as Record<string, unknown>;
-  return typeof x === "string" && (until === null || Number.isSafeInteger(until));
-}
-
 export interface Place {
   readonly checks: readonly ReceiptCheck[];
   /** Of the log, by the checkpoint; null where that is none. */
