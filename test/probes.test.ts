@@ -6,7 +6,7 @@ import type { Outcome } from "../src/runtime/probes/inside/facts.ts";
 import { needs } from "./support/needs.ts";
 import { isOpen, namesOf, outputOf, probesInside, unprivileged, wantedProbes } from "./support/probe-suites.ts";
 
-const { skip } = await needs("sandbox", "python3");
+const { skip } = await needs("sandbox", "python3", "nftables");
 const control = resolve(import.meta.dirname, "support", "probes-control.ts");
 const systemCalls = resolve(import.meta.dirname, "../src/runtime/probes/inside/system_calls.py");
 

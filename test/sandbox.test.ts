@@ -6,9 +6,11 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { needs } from "./support/needs.ts";
+import { egressHere } from "./support/probe-suites.ts";
 import { killProcess, lives, Platform, until, visit, type Account, type App } from "./support/platform.ts";
 
 const { skip } = await needs("sandbox", "python3");
+const nftables = await needs("nftables");
 const isRoot = process.getuid?.() === 0;
 
 /** An app that runs what it is told, in its sandbox, beside the fixture's own answers. */
@@ -169,12 +171,15 @@ describe("apps in a sandbox", { skip }, () => {
   });
 
   test("nothing leaves the namespace but by the gateway", async () => {
-    const udp = `python3 -c "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('8.8.8.8', 9999))"`;
-    assert.match(await run(udp), /Operation not permitted|PermissionError|refused/i);
     const host = `python3 -c "import socket; socket.create_connection(('127.0.0.1', ${new URL(up.url).port})).recv(1)"`;
     assert.match(await run(host), /refused|reset/);
     const name = `python3 -c "import socket; print(socket.gethostbyname('some.name.example'))"`;
     assert.match(await run(name), /^100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\./);
+  });
+
+  test("a datagram is refused at once, instead of going nowhere", nftables, async () => {
+    const udp = `python3 -c "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('8.8.8.8', 9999))"`;
+    assert.match(await run(udp), /Operation not permitted|PermissionError|refused/i);
   });
 
   test("a GPU call is metered by the worker's pid in its own numbering", async () => {
@@ -200,7 +205,7 @@ describe("apps in a sandbox", { skip }, () => {
     assert.ok(probes && "total" in probes, JSON.stringify(probes));
     assert.ok(probes.total >= 130);
     assert.deepEqual([probes.open, probes.expected, probes.unexpected, probes.notRun], [2, 2, [], []]);
-    assert.equal(isolation.egress, "gateway+catchall");
+    assert.equal(isolation.egress, await egressHere());
     assert.equal(isolation.hostUid, isRoot ? "own" : "shared");
     assert.match(await (await fetch(up.url)).text(), /Probes: \d+ ways out were tried .* open are 2, all by design/);
     await up.restart();

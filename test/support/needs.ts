@@ -15,6 +15,7 @@ export type Need =
   | "crun"
   | "images"
   | "volumes"
+  | "nftables"
   | "debian"
   | "python3"
   | "gradio"
@@ -68,6 +69,7 @@ async function lacking(what: Need): Promise<string | undefined> {
     return programOnPath(["pebble"]) && programOnPath(["pebble-challtestsrv"])
       ? undefined
       : "no pebble (an ACME server)";
+  if (what === "nftables") return lackingForNftables();
   if (what === "git-lfs") return programOnPath(["git-lfs"]) ? undefined : "no git-lfs";
   if (what === "postgresql") return lackingForPostgresql();
   const { problems, noVolumes } = await sandboxHere(what === "crun" ? "crun" : "bubblewrap");
@@ -91,6 +93,12 @@ async function lackingForGradio(): Promise<string | undefined> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** By which all ports are caught, and not only those that have a listener (src/runtime/net/routes.ts). */
+function lackingForNftables(): string | undefined {
+  const path = ["/usr/sbin/nft", "/sbin/nft"].find((one) => existsSync(one)) ?? programOnPath(["nft"]);
+  return path === undefined ? "no nft (apt-get install nftables)" : undefined;
 }
 
 /** A compiler of C, for a library that is loaded before the system's own. */
