@@ -47,15 +47,16 @@ export default async function* reporter(source: AsyncIterable<TestEvent>): Async
     if (type === "test:complete" && isFile) summary.tookMs[file] = Math.round(data.details?.duration_ms ?? 0);
     if (type !== "test:pass" && type !== "test:fail") continue;
     const error = data.details?.error;
-    // A suite fails with its tests, which tell why; of a hook it alone tells.
-    if (data.details?.type === "suite" && error?.failureType !== "hookFailed") continue;
+    const isSkipped = data.skip !== undefined && data.skip !== false;
+    // A suite fails with its tests, which tell why; of a hook, and of being skipped with all of them, it alone tells.
+    if (data.details?.type === "suite" && error?.failureType !== "hookFailed" && !isSkipped) continue;
     if (type === "test:fail") {
       summary.failed += 1;
       summary.failures.push({ file, name: data.name });
       yield `FAILED  ${file} > ${data.name}\n`;
       if (error?.failureType === "cancelledByParent") yield `${indent(error.message)}\n`;
       else yield `${indent(whole(error?.cause ?? error) + last.take(file))}\n`;
-    } else if (data.skip !== undefined && data.skip !== false) {
+    } else if (isSkipped) {
       summary.skips.push({
         name: `${file} > ${data.name}`,
         why: typeof data.skip === "string" ? data.skip : "no reason given",
