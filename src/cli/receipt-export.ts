@@ -1,4 +1,5 @@
 /** `waybill receipt export`: a month's receipts, whose sums are compared with the statement's before the command says that it is done. */
+import { count } from "../evidence/words.ts";
 import { focusColumns, csvLine, focusLine, focusRows } from "../receipts/focus.ts";
 import type { Context } from "./context.ts";
 import { secondsOf } from "./draw/paper.ts";
@@ -34,10 +35,12 @@ export async function exportReceipts(context: Context, options: ExportOptions): 
   if (!isWhole)
     throw new CliFailure(exit.failed, {
       code: "sums-differ",
-      says: `The export has ${sums.calls} receipts with ${secondsOf(sums.chargedMs)}, and the statement ${statement.calls} with ${secondsOf(statement.chargedMs)}.`,
+      says: `The export has ${count(sums.calls, "receipt")} with ${secondsOf(sums.chargedMs)}, and the statement ${statement.calls} with ${secondsOf(statement.chargedMs)}.`,
       next: "Export again: receipts may have been removed meanwhile by a compaction.",
     });
   const credits = sums.creditsMs > 0 ? `, ${secondsOf(sums.creditsMs)} of it by credits` : "";
-  context.note(`${sums.calls} receipts, ${secondsOf(sums.chargedMs)} charged${credits}: as the statement says\n`);
+  context.note(
+    `${count(sums.calls, "receipt")}, ${secondsOf(sums.chargedMs)} charged${credits}: as the statement says\n`,
+  );
   return exit.done;
 }

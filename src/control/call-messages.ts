@@ -3,6 +3,7 @@ import type { ToAgent } from "../contract/agent.ts";
 import type { CallTerms, CommandRefusal, Lease, Refusal, VoidCause } from "../core/model.ts";
 import type { Routed } from "../core/routes.ts";
 import type { Code } from "../evidence/codes.ts";
+import { count } from "../evidence/words.ts";
 import { passedPool, passedSay } from "../evidence/pool-route.ts";
 import type { PassedPool } from "../evidence/pool-route.ts";
 import type { Instant } from "../stdx/time.ts";
@@ -232,7 +233,7 @@ function refusalWords(refusal: Refusal, now: Instant): Words & { readonly leftMs
       return {
         code: "gpu/account-busy",
         kind: "token",
-        says: `This account has ${refusal.calls} calls open, and the tier ${refusal.tier} allows ${refusal.max} at once. Nothing was charged.`,
+        says: `This account has ${count(refusal.calls, "call")} open, and the tier ${refusal.tier} allows ${refusal.max} at once. Nothing was charged.`,
         leftMs: 0,
         waitMs: 0,
       };
@@ -240,7 +241,7 @@ function refusalWords(refusal: Refusal, now: Instant): Words & { readonly leftMs
       return {
         code: "gpu/space-busy",
         kind: "capacity",
-        says: `This Space has ${refusal.calls} calls open, and ${refusal.max} may be at once. Nothing was charged.`,
+        says: `This Space has ${count(refusal.calls, "call")} open, and ${refusal.max} may be at once. Nothing was charged.`,
         leftMs: 0,
         waitMs: 0,
       };
@@ -249,7 +250,7 @@ function refusalWords(refusal: Refusal, now: Instant): Words & { readonly leftMs
       return {
         code: "gpu/runs-exceeded",
         kind: "token",
-        says: `This account has made ${runs} runs in its window, and the tier ${tier} allows ${max}. Nothing was charged.`,
+        says: `This account has made ${count(runs, "run")} in its window, and the tier ${tier} allows ${max}. Nothing was charged.`,
         leftMs: 0,
         waitMs: resetsAt === null ? 0 : Math.max(0, resetsAt - now),
       };
@@ -258,7 +259,7 @@ function refusalWords(refusal: Refusal, now: Instant): Words & { readonly leftMs
       return {
         code: "gpu/queue-full",
         kind: "capacity",
-        says: `${refusal.waiting} calls wait already; the pool lets ${refusal.max} wait.`,
+        says: `${count(refusal.waiting, "call")} ${refusal.waiting === 1 ? "waits" : "wait"} already; the pool lets ${refusal.max} wait.`,
         leftMs: 0,
         waitMs: 0,
       };
@@ -266,7 +267,7 @@ function refusalWords(refusal: Refusal, now: Instant): Words & { readonly leftMs
       return {
         code: "gpu/token-cap",
         kind: "token",
-        says: `One request may make ${refusal.maxCalls} calls and use ${secondsOf(refusal.maxGpuMs)}; this one has made ${refusal.calls} and set aside ${secondsOf(refusal.gpuMs)}.`,
+        says: `One request may make ${count(refusal.maxCalls, "call")} and use ${secondsOf(refusal.maxGpuMs)}; this one has made ${refusal.calls} and set aside ${secondsOf(refusal.gpuMs)}.`,
         leftMs: 0,
         waitMs: 0,
       };

@@ -1,7 +1,7 @@
 /** Which records end a work, and how: what the counts of the status are made of. Pure; each work is counted where its end is told. */
 import type { Code } from "./codes.ts";
 import { isCode } from "./codes.ts";
-import type { Entry, Facts, Hop, Packed, WorkKind } from "./entry.ts";
+import type { Entry, Facts, Hop, Json, Packed, WorkKind } from "./entry.ts";
 import { workKindOf } from "./id-kinds.ts";
 
 /** An app's own answer of 5xx: nothing that the platform refused or broke, so it has no code of its own. */
@@ -78,7 +78,7 @@ function endsWell(kind: CountedKind, { hop, mark, facts }: Entry): boolean {
 }
 
 /** The platform tries its own sandboxes in Spaces that are nobody's: their names begin as no account's can. */
-function isTried({ space }: Facts): boolean {
+export function isTried({ space }: { readonly space?: Json }): boolean {
   return typeof space === "string" && space.startsWith(".");
 }
 

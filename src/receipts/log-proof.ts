@@ -5,6 +5,7 @@
  */
 import type { Bytes } from "./bytes.ts";
 import { decoded, encoded } from "./bytes.ts";
+import { count } from "../evidence/words.ts";
 import { parseCheckpoint } from "./checkpoint.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { ReceiptCheck, Trusted } from "./document.ts";
@@ -101,7 +102,11 @@ export async function placeOf(verifying: Verifying, { content, last, log, truste
   const same = known && (await isSameLog(verifying, { head, log, trusted }, known));
   const checks: ReceiptCheck[] = [
     { name: "keys", ok: areKeysKnown, says: keysSay(log.successions.length, known !== undefined) },
-    { name: "checkpoint", ok: isSigned, says: `The log ${head.origin} had ${head.size} receipts, by its key's word.` },
+    {
+      name: "checkpoint",
+      ok: isSigned,
+      says: `The log ${head.origin} had ${count(head.size, "receipt")}, by its key's word.`,
+    },
     { name: "leaf", ok: isLeaf, says: `It is leaf ${log.leaf + 1} of ${head.size} of that log.` },
   ];
   if (log.extends && log.extends.size !== known?.size) checks.push(await claimCheck(verifying, head, log.extends));
@@ -155,11 +160,11 @@ function isContinued(seen: readonly KeySpan[], keys: readonly KeySpan[], size: n
 /** What the document says of an earlier log holds, whoever has seen that. */
 async function claimCheck(verifying: Verifying, head: TreeHead, told: LogExtension): Promise<ReceiptCheck> {
   const ok = await holds(verifying, told, head, told.proof);
-  return { name: "extends", ok, says: `The log extends that of ${told.size} receipts.` };
+  return { name: "extends", ok, says: `The log extends that of ${count(told.size, "receipt")}.` };
 }
 
 function seenCheck(head: TreeHead, known: RememberedLog, same: boolean | undefined): ReceiptCheck {
-  const seen = `the checkpoint of ${known.at} that you have seen, of ${known.size} receipts`;
+  const seen = `the checkpoint of ${known.at} that you have seen, of ${count(known.size, "receipt")}`;
   if (same === undefined)
     return { name: "extends", ok: true, says: `It was not compared with ${seen}: that needs its server.` };
   const says = known.size > head.size ? `The log went on from here to ${seen}.` : `The log extends ${seen}.`;

@@ -65,6 +65,19 @@ test("a span has the works that failed within it, its ends as `[from, to)`, and 
   assert.deepEqual(span.emitters, [{ emitter: "edge", epoch: 1, lastSeq: 8, state: "open", lastAt: at(100) }]);
 });
 
+test("what the platform tries in Spaces of its own is nobody's failure, and nothing that went well", () => {
+  using here = opened();
+  const tried = { space: ".probes/prober" };
+  here.take([
+    entry(1, "x_tried", 0, { hop: "egress.policy", facts: { ...tried, code: "egress/address-denied" } }),
+    entry(2, "x_app", 0, { hop: "egress.policy", facts: { space: "alice/demo", code: "egress/address-denied" } }),
+    { ...packed(3, "x_triedWell", 0, 200), kind: "connection", facts: tried },
+    { ...packed(4, "q_triedBadly", 0, 500), facts: { ...tried, status: 500, answeredBy: "app" } },
+  ]);
+  const { works, well } = readSpan(here.store, { from: noon, to: noon + 100 });
+  assert.deepEqual([works.map(({ work }) => work), well], [["x_app"], []]);
+});
+
 test("a hole is of the span in which it lies, by the times of what is written on both sides of it", () => {
   using here = opened();
   here.take([entry(1, "q_1", 0), entry(3, "q_3", 1_000), entry(5, "q_5", 2_000)]);

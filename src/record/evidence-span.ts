@@ -1,5 +1,6 @@
 /** What the evidence store holds of a span of time: whose works failed in it, how many went well, and who told how far. */
 import type { EpochState, Gap, WorkKind } from "../evidence/entry.ts";
+import { isTried } from "../evidence/endings.ts";
 import { idKinds } from "../evidence/id-kinds.ts";
 import type { CountedRow, EvidenceDatabase } from "./evidence-database.ts";
 import { countedOf, droppedThrough, epochState } from "./evidence-queries.ts";
@@ -29,7 +30,7 @@ export interface SpanEmitter extends EpochState {
 }
 
 export interface SpanEvidence {
-  /** In the order of their first entries. */
+  /** In the order of their first entries; what the platform tries in Spaces of its own is left out, here and of what went well. */
   readonly works: readonly SpanCandidate[];
   /** The span has more entries, or failed answers of apps, than are looked at: up to where these are; null where all were. */
   readonly readTo: number | null;
@@ -104,7 +105,8 @@ function codedWorks(store: EvidenceDatabase, from: number, to: number): readonly
        FROM entries WHERE at >= ? AND at < ? GROUP BY work HAVING bad = 1 ORDER BY first`,
     )
     .all(from, to)
-    .map(candidateOf);
+    .map(candidateOf)
+    .filter((work) => !isTried(work));
 }
 
 function failedRequests(store: EvidenceDatabase, from: number, to: number): readonly SpanCandidate[] {
@@ -112,7 +114,8 @@ function failedRequests(store: EvidenceDatabase, from: number, to: number): read
     .find(`failed = 1 AND at >= ? AND at < ? ORDER BY at LIMIT ${failedMax}`, from, to)
     .map(({ packed: { work, at, facts } }) =>
       candidateOf({ ...facts, code: null, work, first: Date.parse(at), last: Date.parse(at) }),
-    );
+    )
+    .filter((work) => !isTried(work));
 }
 
 /** Packed records of successes; what a work is stands before its id's `_`. */
@@ -126,7 +129,7 @@ function wellIn(store: EvidenceDatabase, from: number, to: number): SpanEvidence
     .flatMap((row) => {
       const kind = idKinds[String(row["prefix"])]?.work;
       const space = store.packedRows.nameOf(Number(row["space"]));
-      return kind === undefined ? [] : [{ kind, space, count: Number(row["n"]) }];
+      return kind === undefined || isTried({ space }) ? [] : [{ kind, space, count: Number(row["n"]) }];
     });
 }
 

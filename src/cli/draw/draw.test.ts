@@ -10,7 +10,8 @@ import { drawExplanation } from "./explain.ts";
 import { lengthOf, secondsOf } from "./paper.ts";
 import type { Paper } from "./paper.ts";
 import { drawPools, drawRoute } from "./pools.ts";
-import { drawBoard, drawCalls, drawLogLine, drawQueue, drawQuota, drawQuote } from "./views.ts";
+import { drawReceiptKeys, drawStatement } from "./receipt.ts";
+import { drawBoard, drawCalls, drawLogLine, drawPool, drawQueue, drawQuota, drawQuote } from "./views.ts";
 
 const wide: Paper = { width: 100, zone: "UTC", color: false };
 const narrow: Paper = { ...wide, width: 60 };
@@ -101,6 +102,22 @@ test("the queue of several pools names each, and the pool of each call", () => {
       "1  c_31f0000000000000  main   ~22 s  slot; fair share",
     ),
   );
+});
+
+test("one of a thing is told as one", () => {
+  const of = { account: "alice", month: "2026-11", from: "", until: "", below: 2, more: false, removedUntil: null };
+  const told = drawStatement(wide, { ...of, calls: 1, usedMs: 750, chargedMs: 750, creditsMs: 0, lines: [] });
+  assert.equal(told, "alice, 2026-11  1 call, 0.75 s charged\n");
+  const key = { kty: "OKP", crv: "Ed25519", x: "", verifier: "" } as const;
+  const keys = [
+    { ...key, kid: "a", from: 0, until: 1 },
+    { ...key, kid: "b", from: 1, until: null },
+  ];
+  assert.match(
+    drawReceiptKeys(wide, { origin: "waybill/log", keys }),
+    /signed checkpoints of 0 to 1 receipt\n.*signs now, from 1 receipt on\n/,
+  );
+  assert.match(drawPool(wide, { ...pool, devices: 1 }), /slots leased on 1 card, /);
 });
 
 test("pools are listed with what is leased and who waits; a rule says where calls go and when they move on", () => {

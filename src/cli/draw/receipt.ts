@@ -1,6 +1,7 @@
 /** A receipt and the checks of one, for people. */
 import type { Receipt, ReceiptKeysView, SignedReceipt, StatementView } from "../../contract/receipts.ts";
 import { routeSays } from "../../evidence/pool-route.ts";
+import { count } from "../../evidence/words.ts";
 import type { Paper } from "./paper.ts";
 import { dayTimeOf, secondsOf, tone, wrap } from "./paper.ts";
 import { drawTable } from "./table.ts";
@@ -56,7 +57,9 @@ export function drawReceiptKeys(paper: Paper, { origin, keys }: ReceiptKeysView)
   const rows = keys.map(({ kid, from, until }): readonly [string, string] => {
     return [
       kid,
-      until === null ? `signs now, from ${from} receipts on` : `signed checkpoints of ${from} to ${until} receipts`,
+      until === null
+        ? `signs now, from ${count(from, "receipt")} on`
+        : `signed checkpoints of ${from} to ${count(until, "receipt")}`,
     ];
   });
   return `${tone(paper, "strong", origin)}\n${drawRows(paper, rows)}`;
@@ -80,7 +83,7 @@ export function drawReceipts(paper: Paper, receipts: readonly Receipt[]): string
 
 export function drawStatement(paper: Paper, statement: StatementView): string {
   const { account, month, calls, chargedMs, creditsMs, lines, more, removedUntil } = statement;
-  const title = `${tone(paper, "strong", `${account}, ${month}`)}  ${calls} calls, ${secondsOf(chargedMs)} charged`;
+  const title = `${tone(paper, "strong", `${account}, ${month}`)}  ${count(calls, "call")}, ${secondsOf(chargedMs)} charged`;
   const credits = creditsMs > 0 ? `, ${secondsOf(creditsMs)} of it by credits` : "";
   const table = drawTable(
     paper,

@@ -1,6 +1,7 @@
 /** One drawing a view of the API: lists as tables, single things as a few lines. */
 import { stripVTControlCharacters } from "node:util";
 import { passedSay } from "../../evidence/pool-route.ts";
+import { count } from "../../evidence/words.ts";
 import type { AllowanceView, BudgetView } from "../../contract/allowances.ts";
 import type { BoardView, CallView, QueueView, QuotaView, QuoteView, TierView, WhoAmI } from "../../contract/api.ts";
 import type { PoolView } from "../../contract/pools.ts";
@@ -128,16 +129,19 @@ export function drawTiers(paper: Paper, tiers: readonly TierView[]): string {
 
 export function drawPool(paper: Paper, pool: PoolView): string {
   const simulated = pool.simulated ? " (simulated)" : "";
-  return `${tone(paper, "strong", pool.name)}${simulated}: ${pool.leased} of ${pool.slots} slots leased on ${pool.devices} cards${troubledSays(pool)}, ${pool.waiting} waiting\n${drawRows(
+  return `${tone(paper, "strong", pool.name)}${simulated}: ${pool.leased} of ${pool.slots} slots leased on ${count(pool.devices, "card")}${troubledSays(pool)}, ${pool.waiting} waiting\n${drawRows(
     paper,
     [
       ["queue limit", lengthOf(pool.queueLimitMs)],
-      ["queue holds", `at most ${pool.queueMax} calls`],
+      ["queue holds", `at most ${count(pool.queueMax, "call")}`],
       ["a call", `at most ${lengthOf(pool.durationMaxMs)}, attaches within ${lengthOf(pool.attachWithinMs)}`],
-      ["a Space", pool.spaceCallsMax === null ? "any number of calls" : `at most ${pool.spaceCallsMax} calls at once`],
+      [
+        "a Space",
+        pool.spaceCallsMax === null ? "any number of calls" : `at most ${count(pool.spaceCallsMax, "call")} at once`,
+      ],
       [
         "a visitor's request",
-        `at most ${pool.tokenMaxCalls} calls, of ${pool.tokenMaxGpuMs === null ? "the window's rest" : lengthOf(pool.tokenMaxGpuMs)}`,
+        `at most ${count(pool.tokenMaxCalls, "call")}, of ${pool.tokenMaxGpuMs === null ? "the window's rest" : lengthOf(pool.tokenMaxGpuMs)}`,
       ],
       ["admission", pool.admission],
       [
