@@ -173,7 +173,7 @@ function placeReceipts(change: ProjectionChange, { events }: LedgerRecord): void
   ended.sort((a, b) => (a < b ? -1 : 1));
   for (const id of ended) {
     const row = change.calls.get(id);
-    assert(row?.stage === "ended", "what ends in a record has its receipt", id);
+    assert(row?.stage === "ended", "L37: what ends in a record has its receipt", id);
     change.calls.set(id, { ...row, leaf: change.leaves++ });
   }
 }
