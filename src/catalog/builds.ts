@@ -7,8 +7,10 @@ import type { ReleaseManifest } from "../contract/release.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
 import { between, instant, iso } from "../stdx/time.ts";
 import type { Instant } from "../stdx/time.ts";
+import { spaceOwner } from "../contract/space.ts";
 import { statement } from "./database.ts";
 import type { Database } from "./database.ts";
+import type { Notice, Notices } from "./notices.ts";
 import { marked } from "./request-keys.ts";
 import type { Effects } from "./request-keys.ts";
 import { pageLimit, pageOf, parsePageToken } from "./page.ts";
@@ -97,11 +99,13 @@ export class Builds {
   readonly #db: Database;
   readonly #runner: SqlRunner;
   readonly #effects: Effects;
+  readonly #notices: Notices;
 
-  constructor(db: Database, runner: SqlRunner, effects: Effects) {
+  constructor(db: Database, runner: SqlRunner, effects: Effects, notices: Notices) {
     this.#db = db;
     this.#runner = runner;
     this.#effects = effects;
+    this.#notices = notices;
   }
 
   async create(build: NewBuild): Promise<BuildRow> {
@@ -126,7 +130,10 @@ export class Builds {
     const all = release ? [insertRelease(this.#db, release), ...statements] : statements;
     if (all.length === 0) return;
     const made = transitions.find(({ created }) => created !== undefined)?.build ?? null;
-    await this.#runner.transaction([...all.map(statement), ...marked(this.#db, this.#effects, made)]);
+    const notices = await this.#ended(transitions);
+    const told = this.#notices.statements(notices);
+    await this.#runner.transaction([...all.map(statement), ...told, ...marked(this.#db, this.#effects, made)]);
+    this.#notices.told(notices);
   }
 
   /** How a build came to its stage, in order. */
@@ -228,6 +235,20 @@ export class Builds {
   async update(id: string, change: BuildChange): Promise<boolean> {
     const { numUpdatedRows } = await this.#change(id, change).executeTakeFirstOrThrow();
     return numUpdatedRows > 0n;
+  }
+
+  async #ended(transitions: readonly BuildTransition[]): Promise<readonly Notice[]> {
+    const ended = transitions.filter(({ change }) => typeof change.endedAt === "number");
+    const notices: Notice[] = [];
+    for (const { build, at, stage, code, says, change, created } of ended) {
+      const of = created ?? transitions.find((one) => one.build === build && one.created)?.created;
+      const row = of ?? (await this.get(build));
+      if (!row) continue;
+      const { space, commit } = row;
+      const data = { build, space, commit, stage, says: change.says ?? says, code, release: change.release ?? null };
+      notices.push({ type: "build.ended", key: `build/${build}`, at, owner: spaceOwner(space), data });
+    }
+    return notices;
   }
 
   #insert({ because, steps, limits, ...row }: BuildRow) {

@@ -6,6 +6,7 @@ import { iso } from "../stdx/time.ts";
 import type { Instant } from "../stdx/time.ts";
 import { statement } from "./database.ts";
 import type { Database } from "./database.ts";
+import type { Notice, Notices } from "./notices.ts";
 import { pageLimit, pageOf, parsePageToken } from "./page.ts";
 import { advance, project } from "./projection.ts";
 import type { NodeDevices, ProjectionChange, ProjectionState } from "./projection.ts";
@@ -44,23 +45,28 @@ export interface CallsAsked {
   readonly limit: number;
 }
 
+/** What has no window is told once a day. */
+const dayMs = 24 * 3_600_000;
+
 export class Calls {
   readonly #db: Database;
   readonly #sql: SqlRunner;
+  readonly #notices: Notices;
   #state: ProjectionState;
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(db: Database, sql: SqlRunner, state: ProjectionState) {
+  private constructor(db: Database, sql: SqlRunner, notices: Notices, state: ProjectionState) {
     this.#db = db;
     this.#sql = sql;
+    this.#notices = notices;
     this.#state = state;
   }
 
   /** Reads the calls that have not ended and the nodes' cards: as many as wait and run, not as many as ever were. */
-  static async open(db: Database, sql: SqlRunner): Promise<Calls> {
+  static async open(db: Database, sql: SqlRunner, notices: Notices): Promise<Calls> {
     const cursor = await db.selectFrom("callCursor").selectAll().executeTakeFirstOrThrow();
     const open = await db.selectFrom("calls").selectAll().where("stage", "<>", "ended").execute();
-    return new Calls(db, sql, {
+    return new Calls(db, sql, notices, {
       cursor: cursor.journalIndex,
       leaves: cursor.leaves,
       open: new Map(open.map((row) => [row.id, row])),
@@ -121,11 +127,39 @@ export class Calls {
   async #take(records: readonly LedgerRecord[]): Promise<number> {
     const change = project(this.#state, records);
     if (change.cursor > this.#state.cursor) {
-      await this.#sql.transaction(statementsOf(this.#db, this.#sql.dialect, change));
+      const before = this.#state.cursor;
+      const notices = records.filter(({ index }) => index > before).flatMap(tooLittleOf);
+      const told = this.#notices.statements(notices);
+      await this.#sql.transaction([...statementsOf(this.#db, this.#sql.dialect, change), ...told]);
       this.#state = advance(this.#state, change);
+      this.#notices.told(notices);
     }
     return this.#state.cursor;
   }
+}
+
+/** Calls for which less was left than they asked for: told once a window, so by its end. */
+function tooLittleOf({ at, events }: LedgerRecord): readonly Notice[] {
+  return events.flatMap((event): Notice[] => {
+    if (event.type !== "call-refused") return [];
+    const { refusal, terms } = event;
+    if (refusal.code !== "quota-exceeded" && refusal.code !== "budget-exceeded") return [];
+    const { askedMs, leftMs, limitMs, resetsAt } = refusal;
+    const told = { call: terms.call, askedMs, leftMs, limitMs, resetsAt: resetsAt === null ? null : iso(resetsAt) };
+    const window = resetsAt ?? Math.floor(at / dayMs);
+    const { account, space } = terms;
+    // A caller without an account is an address, which owns nothing: there is nobody to tell.
+    if (refusal.code === "quota-exceeded" && account.includes(":")) return [];
+    if (refusal.code === "quota-exceeded")
+      return [
+        {
+          ...{ type: "quota.exceeded", key: `quota/${account}/${window}`, at, owner: account },
+          data: { account, ...told },
+        },
+      ];
+    const key = `budget/${space}/${window}`;
+    return [{ type: "budget.exceeded", key, at, owner: refusal.sponsor, data: { space, ...told } }];
+  });
 }
 
 function statementsOf(db: Database, dialect: SqlDialect, change: ProjectionChange): SqlStatement[] {

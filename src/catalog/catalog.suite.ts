@@ -17,6 +17,7 @@ import { identitiesSuite } from "./identities.suite.ts";
 import { reposSuite } from "./repos.suite.ts";
 import { largeFilesSuite } from "./large-files.suite.ts";
 import { sessionsSuite } from "./sessions.suite.ts";
+import { webhooksSuite } from "./webhooks.suite.ts";
 import { buildView } from "./builds.ts";
 import type { ReleaseManifest } from "../contract/release.ts";
 import { settingDefaults } from "./spaces.ts";
@@ -105,9 +106,12 @@ export function catalogSuite(name: string, openSql: () => Promise<SqlRunner>, nu
     test("a member has one role, of who added it first, until it is taken out", async () => {
       const { members } = await withAlice();
       await members.found(acme, member);
-      await members.put({ ...member, role: "read", since: at(9), addedBy: "bob" });
+      await members.put(
+        { ...member, role: "read", since: at(9), addedBy: "bob" },
+        { type: "member.changed", at: at(9) },
+      );
       assert.deepEqual(await members.all(), [{ ...member, role: "read" }]);
-      await members.remove(member);
+      await members.remove(member, at(10));
       assert.deepEqual(await members.all(), []);
     });
   });
@@ -441,6 +445,7 @@ export function catalogSuite(name: string, openSql: () => Promise<SqlRunner>, nu
   appsSuite(name, openSql);
   keptSuite(name, openSql);
   sessionsSuite(name, openSql);
+  webhooksSuite(name, openSql);
   identitiesSuite(name, openSql);
   accessRequestsSuite(name, openSql);
   reposSuite(name, openSql);

@@ -446,6 +446,52 @@ export interface ReceiptCheckpointsTable {
   note: string;
 }
 
+/** `types` is JSON. `sealed` and `formerSealed` are secrets; the former one signs too until `formerUntil`. */
+export interface WebhooksTable {
+  id: string;
+  owner: string | null;
+  url: string;
+  types: string;
+  description: string | null;
+  state: string;
+  since: number;
+  says: string;
+  failingSince: number | null;
+  key: string;
+  sealed: string;
+  formerKey: string | null;
+  formerSealed: string | null;
+  formerUntil: number | null;
+  createdAt: number;
+  createdBy: string;
+}
+
+/** `body` is what is sent. */
+export interface DeliveriesTable {
+  number: Generated<number>;
+  id: string;
+  webhook: string;
+  type: string;
+  at: number;
+  body: string;
+  state: string;
+  tries: number;
+  dueAt: number | null;
+  endedAt: number | null;
+  says: string;
+}
+
+export interface DeliveryAttemptsTable {
+  delivery: string;
+  n: number;
+  at: number;
+  tookMs: number;
+  outcome: string;
+  status: number | null;
+  says: string;
+  answer: string | null;
+}
+
 export interface Schema {
   accounts: AccountsTable;
   tokens: TokensTable;
@@ -488,4 +534,7 @@ export interface Schema {
   xetChunks: XetChunksTable;
   lfsConversions: LfsConversionsTable;
   storageLimits: StorageLimitsTable;
+  webhooks: WebhooksTable;
+  deliveries: DeliveriesTable;
+  deliveryAttempts: DeliveryAttemptsTable;
 }

@@ -3,8 +3,10 @@ import type { OwnerSettings, SpaceState } from "../contract/api.ts";
 import type { Actor, Change, Space, SpaceEvent, StateName } from "../core/spaces/model.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
 import type { Instant } from "../stdx/time.ts";
+import { spaceOwner } from "../contract/space.ts";
 import { statement } from "./database.ts";
 import type { Database } from "./database.ts";
+import type { Notice, Notices } from "./notices.ts";
 import { marked } from "./request-keys.ts";
 import type { Effects } from "./request-keys.ts";
 import { pageLimit, pageOf, parsePageToken } from "./page.ts";
@@ -19,11 +21,13 @@ export class SpaceEvents {
   readonly #db: Database;
   readonly #sql: SqlRunner;
   readonly #effects: Effects;
+  readonly #notices: Notices;
 
-  constructor(db: Database, sql: SqlRunner, effects: Effects) {
+  constructor(db: Database, sql: SqlRunner, effects: Effects, notices: Notices) {
     this.#db = db;
     this.#sql = sql;
     this.#effects = effects;
+    this.#notices = notices;
   }
 
   /** Adds what happened to `space`, which it leads to. To be called in turn for one Space. `asked`: somebody wanted it. */
@@ -56,7 +60,10 @@ export class SpaceEvents {
       })
       .where("id", "=", id);
     const marks = row.asked === true ? marked(this.#db, this.#effects) : [];
-    await this.#sql.transaction([...[...added, led].map((query) => statement(query)), ...marks]);
+    const notices = events.flatMap((event, n) => noticeOf(space, first + n, event));
+    const told = this.#notices.statements(notices);
+    await this.#sql.transaction([...[...added, led].map((query) => statement(query)), ...told, ...marks]);
+    this.#notices.told(notices);
   }
 
   /** Of all Spaces or of one, in `[from, to)`, oldest first. */
@@ -96,6 +103,14 @@ export class SpaceEvents {
       .execute();
     return pageOf(rows, limit, ({ seq }) => ({ order: seq, id: space }), eventOf);
   }
+}
+
+function noticeOf({ id, release }: Space, seq: number, event: SpaceEvent): readonly Notice[] {
+  const { at, from, to, reason, actor } = event;
+  if (from === to) return [];
+  const { says, code } = reason;
+  const data = { space: id, from, to, says, code, by: actor.kind, release };
+  return [{ type: "space.state", key: `space/${id}/${seq}`, at, owner: spaceOwner(id), data }];
 }
 
 function rowOf(space: string, seq: number, event: SpaceEvent): Row {

@@ -1,6 +1,6 @@
 /** Organisations and their members: who may act for which, kept in memory as the catalog has it; this process alone changes it. */
 import type { Accounts, AccountRow } from "../catalog/accounts.ts";
-import type { MemberRow, Members } from "../catalog/members.ts";
+import type { MemberChange, MemberRow, Members } from "../catalog/members.ts";
 import { nameRefusals, refuseAccountName } from "../catalog/names.ts";
 import type { TierName } from "../core/model.ts";
 import { roleMay } from "../identity/roles.ts";
@@ -97,7 +97,8 @@ export class Organisations {
       if (members.size >= membersMax) return no("control/conflict", `${organisation} has ${membersMax} members.`);
       const wrong = await this.#noMember(account);
       if (wrong) return wrong;
-      return this.#put({ organisation, account, role, since: this.#ports.clock.wall(), addedBy: by });
+      const since = this.#ports.clock.wall();
+      return this.#put({ organisation, account, role, since, addedBy: by }, { type: "member.added", at: since });
     });
   }
 
@@ -106,7 +107,7 @@ export class Organisations {
       const known = this.#byName.get(organisation)?.get(account);
       if (!known) return this.#notIn(organisation, account);
       const last = role === "admin" ? undefined : this.#lastAdmin(known);
-      return last ?? this.#put({ ...known, role });
+      return last ?? this.#put({ ...known, role }, { type: "member.changed", at: this.#ports.clock.wall() });
     });
   }
 
@@ -116,7 +117,7 @@ export class Organisations {
       if (!known) return this.#notIn(organisation, account);
       const last = this.#lastAdmin(known);
       if (last) return last;
-      await this.#ports.members.remove(known);
+      await this.#ports.members.remove(known, this.#ports.clock.wall());
       this.#byName.get(organisation)?.delete(account);
       this.#changed(organisation);
       return { ok: true };
@@ -128,8 +129,8 @@ export class Organisations {
     for (const [name, members] of this.#byName) yield [name, [...members.keys()]];
   }
 
-  async #put(row: MemberRow): Promise<Done> {
-    await this.#ports.members.put(row);
+  async #put(row: MemberRow, change: MemberChange): Promise<Done> {
+    await this.#ports.members.put(row, change);
     this.#keep(row);
     this.#changed(row.organisation);
     return { ok: true };

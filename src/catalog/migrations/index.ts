@@ -24,6 +24,7 @@ import { buildLimits } from "./0020-build-limits.ts";
 import { discussions } from "./0021-discussions.ts";
 import { repoAccess } from "./0022-repo-access.ts";
 import { receiptLog } from "./0023-receipt-log.ts";
+import { webhooks } from "./0024-webhooks.ts";
 
 export interface Migration {
   /** 1, 2, 3… without a hole. */
@@ -61,6 +62,7 @@ export const migrations: readonly Migration[] = [
   discussions,
   repoAccess,
   receiptLog,
+  webhooks,
 ];
 
 /**
