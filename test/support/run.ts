@@ -81,7 +81,7 @@ export function leaveProbes(data: string): void {
 }
 
 /** What other files of the run have installed of Python packages is there, as after earlier builds of the owner's. */
-export async function findPackages(up: Platform, { name }: Account): Promise<void> {
+export async function findPackages(up: Pick<Platform, "data">, { name }: Pick<Account, "name">): Promise<void> {
   const mine = packagesOf(up, name);
   if (packages === undefined || !existsSync(packages.uv) || existsSync(mine.uv)) return;
   await copyCache(mine.uv, packages.uv);
@@ -142,7 +142,7 @@ function probesOf(data: string): string {
   return join(data, "node", "probes.json");
 }
 
-function packagesOf(up: Platform, name: string): Packages {
+function packagesOf(up: Pick<Platform, "data">, name: string): Packages {
   const node = join(up.data, "node");
   const owner = join(node, "owners", name);
   return { uv: join(owner, "uv"), envs: join(owner, "envs"), marks: join(node, "marks", name) };
