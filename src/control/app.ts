@@ -44,6 +44,7 @@ import { poolsRoute } from "./routes/pools.ts";
 import { providersRoute } from "./routes/providers.ts";
 import { quotaRoute } from "./routes/quota.ts";
 import { receiptsRoute } from "./routes/receipts.ts";
+import { openapiRoute } from "./routes/openapi.ts";
 import { organisationsRoute } from "./routes/organisations.ts";
 import { requestsRoute } from "./routes/requests.ts";
 import { spaceStatesRoute } from "./routes/space-states.ts";
@@ -65,6 +66,7 @@ const routes: readonly Route[] = [
   loginRoute,
   settingsRoute,
   statusRoute,
+  openapiRoute,
   incidentsRoute,
   metricsRoute,
   whoamiRoute,

@@ -8,7 +8,7 @@ import { iso } from "../stdx/time.ts";
 import type { Instant } from "../stdx/time.ts";
 
 /** Answer of `GET /api/spaces/zero-gpu/quota`; GPU seconds, rounded down, so that none is promised that is not there. */
-interface HubQuota {
+export interface HubQuota {
   /** What a window has in all, with the credits beside it. Of a tier without a limit: the largest amount that the ledger keeps. */
   readonly base: number;
   /** What is left of it, credits included: what a call may use. */

@@ -8,7 +8,7 @@ import { jsonBody } from "../json-body.ts";
 
 /** Linux takes no longer path. */
 const pathMaxChars = 4096;
-const body = z.strictObject({
+export const backupBody = z.strictObject({
   folder: z.string().max(pathMaxChars).refine(isAbsolute, "write an absolute path of the server's machine"),
   wait: z.boolean().optional(),
 });
@@ -17,7 +17,7 @@ export const backupsRoute: Route = (api, { backups }) => {
   api.post("/api/backups", async (c) => {
     const caller = administrator(c);
     if (caller instanceof Response) return caller;
-    const wished = await jsonBody(c, body);
+    const wished = await jsonBody(c, backupBody);
     if (wished instanceof Response) return wished;
     try {
       const id = backups.begin(wished.folder);

@@ -18,7 +18,7 @@ import { spaceOwner } from "../../contract/space.ts";
 const pageLength = 50;
 /** Beyond this a priority says no more. */
 const priorityMost = 100;
-const change = z.strictObject({ priority: z.int().min(-priorityMost).max(priorityMost) });
+export const priorityBody = z.strictObject({ priority: z.int().min(-priorityMost).max(priorityMost) });
 
 export const buildsRoute: Route = (api, server) => {
   api.get("/api/builds", (c) => {
@@ -67,7 +67,7 @@ export const buildsRoute: Route = (api, server) => {
     if (operator instanceof Response) return operator;
     const row = await rowOf(c, server);
     if (row instanceof Response) return row;
-    const named = await jsonBody(c, change);
+    const named = await jsonBody(c, priorityBody);
     if (named instanceof Response) return named;
     if (server.effects.made) return c.json(server.builds.views.of(row));
     const by: Actor = { kind: "operator", name: operator.account };

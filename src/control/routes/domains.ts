@@ -12,7 +12,7 @@ import { askedSpace } from "./asked-space.ts";
 
 const nameMaxChars = 300;
 const changesShown = 100;
-const added = z.object({ name: z.string().max(nameMaxChars), withoutProof: z.boolean().optional() });
+export const domainBody = z.object({ name: z.string().max(nameMaxChars), withoutProof: z.boolean().optional() });
 
 export const domainsRoute: Route = (api, server) => {
   api.get("/api/spaces/:owner/:name/domains", (c) => {
@@ -23,7 +23,7 @@ export const domainsRoute: Route = (api, server) => {
   api.post("/api/spaces/:owner/:name/domains", async (c) => {
     const asked = askedSpace(c, server, "write");
     if (asked instanceof Response) return asked;
-    const body = await jsonBody(c, added);
+    const body = await jsonBody(c, domainBody);
     if (body instanceof Response) return body;
     const { account, admin } = asked.caller;
     if (body.withoutProof === true && !admin)

@@ -13,7 +13,7 @@ import type { Server } from "../server.ts";
 
 const reasonMax = 200;
 
-const body = z.strictObject({
+export const drainBody = z.strictObject({
   /** Whoever is refused for it reads it. */
   reason: plainText(reasonMax),
   endAfterMs: z.int().min(0).max(settingMaxMs).optional(),
@@ -51,7 +51,7 @@ function drains(api: Api, server: Server, path: string, of: (c: ApiContext) => D
   api.put(path, async (c) => {
     const caller = administrator(c);
     if (caller instanceof Response) return caller;
-    const wished = await jsonBody(c, body);
+    const wished = await jsonBody(c, drainBody);
     if (wished instanceof Response) return wished;
     return answer(c, { ...wished, by: caller.account });
   });

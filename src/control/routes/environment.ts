@@ -14,13 +14,13 @@ import type { Server } from "../server.ts";
 
 const descriptionMaxChars = 1_000;
 const changesShown = 100;
-const entry = z.object({
+export const entryBody = z.object({
   key: z.string(),
   value: z.string(),
   // `huggingface_hub` sends null where none is given.
   description: z.string().max(descriptionMaxChars).nullish(),
 });
-const named = z.object({ key: z.string() });
+export const entryNameBody = z.object({ key: z.string() });
 
 export const environmentRoute: Route = (api, server) => {
   for (const kind of ["variable", "secret"] as const) {
@@ -32,7 +32,7 @@ export const environmentRoute: Route = (api, server) => {
     api.post(path, async (c) => {
       const asked = askedSpace(c, server, "write");
       if (asked instanceof Response) return asked;
-      const body = await jsonBody(c, entry);
+      const body = await jsonBody(c, entryBody);
       if (body instanceof Response) return body;
       const { key: name, value, description = null } = body;
       const given = { value, description, account: asked.caller.account };
@@ -45,7 +45,7 @@ export const environmentRoute: Route = (api, server) => {
     api.delete(path, async (c) => {
       const asked = askedSpace(c, server, "write");
       if (asked instanceof Response) return asked;
-      const body = await jsonBody(c, named);
+      const body = await jsonBody(c, entryNameBody);
       if (body instanceof Response) return body;
       const entry = { kind, space: asked.space, name: body.key };
       const isUnset =

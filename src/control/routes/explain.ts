@@ -23,16 +23,17 @@ import { noSpace } from "./asked-space.ts";
 const spanMaxMs = 24 * 3_600_000;
 const groupsDefault = 50;
 const groupsMost = 200;
-const spanQuery = z.strictObject({
-  from: moment,
-  to: moment.optional(),
+export const spanQuery = z.strictObject({
+  from: moment.describe("The span's beginning, which is in it."),
+  to: moment.optional().describe("Its end, which is not; now where it is not said."),
   space: z
     .string()
     .max(200)
     .regex(/^[^/]+\/[^/]+$/, "write OWNER/NAME")
-    .optional(),
-  page: z.coerce.number().int().min(0).max(1_000_000).default(0),
-  limit: z.coerce.number().int().min(1).max(groupsMost).default(groupsDefault),
+    .optional()
+    .describe("Of one Space."),
+  page: z.coerce.number().int().min(0).max(1_000_000).default(0).describe("`next` of the page before."),
+  limit: z.coerce.number().int().min(1).max(groupsMost).default(groupsDefault).describe("Groups of one page."),
 });
 
 export const explainRoute: Route = (api, server) => {

@@ -14,7 +14,7 @@ import { jsonBody } from "../json-body.ts";
 
 type OfApp = Extract<AppsPayer, { ok: true }>;
 
-const quoteBody = z.strictObject({
+export const quoteBody = z.strictObject({
   space: z.string().max(200),
   /** Without it what the endpoint declared when it was called last. */
   declaredMs: z.int().min(1).optional(),

@@ -11,7 +11,7 @@ import { jsonBody } from "../json-body.ts";
 import { plainText } from "../plain-text.ts";
 
 const noteMax = 2_000;
-const note = z.strictObject({ says: plainText(noteMax) });
+export const noteBody = z.strictObject({ says: plainText(noteMax) });
 
 export const incidentsRoute: Route = (api, server) => {
   api.get("/api/incidents", async (c) => {
@@ -50,7 +50,7 @@ async function word(
 ): Promise<Response> {
   const caller = administrator(c);
   if (caller instanceof Response) return caller;
-  const body = await jsonBody(c, note);
+  const body = await jsonBody(c, noteBody);
   if (body instanceof Response) return body;
   const done = await say(c.req.param("id") ?? "", caller.account, body.says);
   if (done?.ok) return c.json(incidentView(done.incident, "operator"));

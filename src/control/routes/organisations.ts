@@ -16,15 +16,15 @@ import type { Server } from "../server.ts";
 
 const accountName = z.string().min(1).max(64);
 const role = z.enum(memberRoles);
-const accountBody = z.strictObject({
+export const accountBody = z.strictObject({
   name: accountName,
   organisation: z.boolean().optional(),
   tier: z.enum(["free", "pro", "enterprise", "unlimited"]).optional(),
   /** The organisation's first administrator; whoever makes it where nobody is named. */
   admin: accountName.optional(),
 });
-const memberBody = z.strictObject({ account: accountName, role });
-const roleBody = z.strictObject({ role });
+export const memberBody = z.strictObject({ account: accountName, role });
+export const roleBody = z.strictObject({ role });
 
 export const organisationsRoute: Route = (api, server) => {
   api.get("/api/accounts", async (c) => {

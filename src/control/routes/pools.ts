@@ -13,7 +13,10 @@ import type { Cards } from "../pool-orders.ts";
 import type { Server } from "../server.ts";
 
 const pageSize = 50;
-const changeBody = poolBody.refine((change) => Object.keys(change).length > 0, "name at least one setting to change");
+export const poolChangeBody = poolBody.refine(
+  (change) => Object.keys(change).length > 0,
+  "name at least one setting to change",
+);
 
 export const poolsRoute: Route = (api, server) => {
   api.get("/api/pools", async (c) => c.json({ pools: await server.pools() }));
@@ -24,7 +27,7 @@ export const poolsRoute: Route = (api, server) => {
   api.patch("/api/pools/:name", async (c) => {
     const caller = administrator(c);
     if (caller instanceof Response) return caller;
-    const change = await jsonBody(c, changeBody);
+    const change = await jsonBody(c, poolChangeBody);
     if (change instanceof Response) return change;
     const name = c.req.param("name");
     const changed = await server.setPool(name, change);

@@ -18,11 +18,11 @@ import type { Refused } from "../spaces.ts";
 import { browserOf, enter, insecure, isInsecure } from "./login.ts";
 
 const subjectMaxLength = 255; // OpenID Connect Core, 2: `sub`.
-const linkBody = z.strictObject({
+export const linkBody = z.strictObject({
   provider: z.string().min(1).max(500),
   subject: z.string().min(1).max(subjectMaxLength),
 });
-const unlinkBody = linkBody.pick({ provider: true });
+export const unlinkBody = linkBody.pick({ provider: true });
 
 export const providersRoute: Route = (api, server) => {
   api.get("/login/with/:provider", async (c) => {

@@ -16,7 +16,7 @@ import type { Caller } from "../caller.ts";
 import { jsonBody } from "../json-body.ts";
 import type { Server } from "../server.ts";
 
-const passwordBody = z.strictObject({
+export const passwordBody = z.strictObject({
   password: z.string().min(1).max(passwordMaxLength),
   current: z.string().min(1).max(passwordMaxLength).optional(),
 });

@@ -26,7 +26,7 @@ interface Asked {
 const reasonMax = 300;
 
 /** `by`: the rule that an operator sees to, with what it is about as the reason. */
-const why = z
+export const pauseBody = z
   .strictObject({
     reason: plainText(reasonMax).exactOptional(),
     by: z.enum(["budget", "abuse-rule"]).exactOptional(),
@@ -35,10 +35,10 @@ const why = z
     path: ["reason"],
     message: "a pause by a rule says what it is about",
   });
-const target = z.strictObject({ release: z.string().min(1).exactOptional() });
+export const rollbackBody = z.strictObject({ release: z.string().min(1).exactOptional() });
 const seconds = z.number().int().min(-1).max(31_536_000);
-const sleeptime = z.object({ seconds });
-const hardware = z.object({ flavor: z.string().min(1), sleepTimeSeconds: seconds.exactOptional() });
+export const sleeptimeBody = z.object({ seconds });
+export const hardwareBody = z.object({ flavor: z.string().min(1), sleepTimeSeconds: seconds.exactOptional() });
 
 export const spaceStatesRoute: Route = (api, server) => {
   on(api, server, "restart", async (c, { space, actor }) => {
@@ -48,7 +48,7 @@ export const spaceStatesRoute: Route = (api, server) => {
     return server.restart(space, { factory: factory === "true", actor });
   });
   on(api, server, "pause", async (c, { space, actor, caller }) => {
-    const said = await optionalBody(c, why);
+    const said = await optionalBody(c, pauseBody);
     if (said instanceof Response) return said;
     const { by, reason = null } = said;
     const own = caller.admin && caller.account !== spaceOwner(space) ? "operator" : "owner";
@@ -63,15 +63,15 @@ export const spaceStatesRoute: Route = (api, server) => {
   });
   on(api, server, "stop", (_, { space, actor }) => server.spaces.stop(space, actor));
   on(api, server, "rollback", async (c, { space, actor }) => {
-    const said = await optionalBody(c, target);
+    const said = await optionalBody(c, rollbackBody);
     return said instanceof Response ? said : server.spaces.rollBack(space, actor, said.release);
   });
   on(api, server, "sleeptime", async (c, { space, actor }) => {
-    const said = await jsonBody(c, sleeptime);
+    const said = await jsonBody(c, sleeptimeBody);
     return said instanceof Response ? said : set(server, space, actor, sleepAfter(said.seconds));
   });
   on(api, server, "hardware", async (c, { space, actor }) => {
-    const said = await jsonBody(c, hardware);
+    const said = await jsonBody(c, hardwareBody);
     if (said instanceof Response) return said;
     const { flavor, sleepTimeSeconds } = said;
     const sleep = sleepTimeSeconds === undefined ? {} : sleepAfter(sleepTimeSeconds);

@@ -6,7 +6,7 @@ import type { Route } from "../api.ts";
 import { administrator, refuse } from "../api.ts";
 import { jsonBody } from "../json-body.ts";
 
-const body = z
+export const tierBody = z
   .strictObject({
     windowLimitMs: z.int().min(0).nullable(),
     windowMs: z.int().min(1000).max(windowMaxMs),
@@ -29,7 +29,7 @@ export const tiersRoute: Route = (api, server) => {
         detail: `There is no tier ${c.req.param("name")}; there are ${tierNames.join(", ")}.`,
       });
     }
-    const change = await jsonBody(c, body);
+    const change = await jsonBody(c, tierBody);
     if (change instanceof Response) return change;
     return c.json(await server.setTier(name, change as Partial<TierSettings>));
   });

@@ -13,7 +13,7 @@ import { jsonBody } from "../json-body.ts";
 
 const spacesMax = 50;
 const expiresMostMs = 10 * 366 * 24 * 3_600_000;
-const body = z.strictObject({
+export const tokenBody = z.strictObject({
   account: z.string().min(1).max(64).optional(),
   create: z.boolean().optional(),
   tier: z.enum(["free", "pro", "enterprise", "unlimited"]).optional(),
@@ -45,7 +45,7 @@ export const tokensRoute: Route = (api, server) => {
   api.post("/api/tokens", async (c) => {
     const caller = inPersonOrOperator(c);
     if (caller instanceof Response) return caller;
-    const input = await jsonBody(c, body);
+    const input = await jsonBody(c, tokenBody);
     if (input instanceof Response) return input;
     const account = input.account ?? caller.account;
     noteChange(c, { account });

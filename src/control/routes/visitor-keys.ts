@@ -8,7 +8,7 @@ import { noteChange } from "../auditing.ts";
 import { jsonBody } from "../json-body.ts";
 import type { Server } from "../server.ts";
 
-const body = z.strictObject({ dropFormer: z.boolean().optional() });
+export const rotationBody = z.strictObject({ dropFormer: z.boolean().optional() });
 
 export const visitorKeysRoute: Route = (api, server) => {
   api.get("/api/keys/visitors", (c) => {
@@ -18,7 +18,7 @@ export const visitorKeysRoute: Route = (api, server) => {
   api.post("/api/keys/visitors/rotate", async (c) => {
     const caller = administrator(c);
     if (caller instanceof Response) return caller;
-    const wished = await jsonBody(c, body);
+    const wished = await jsonBody(c, rotationBody);
     if (wished instanceof Response) return wished;
     const rotated = await server.visitorKeys.rotate({ dropFormer: wished.dropFormer ?? false });
     if (!rotated.ok) return refuse(c, "control/conflict", { detail: rotated.says });

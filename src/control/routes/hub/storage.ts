@@ -7,11 +7,13 @@ import type { SetStorage, StorageUsages } from "../../../contract/hub-storage.ts
 import { administrator, refuse, type Route } from "../../api.ts";
 import { jsonBody } from "../../json-body.ts";
 
-const order = z.strictObject({
+export const hubJobBody = z.strictObject({
   kind: z.enum(["verify", "gc"], "write verify or gc"),
   olderThanSeconds: z.number().int().min(0).max(1e9).optional(),
 });
-const limit = z.strictObject({ maxBytes: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).nullable() });
+export const storageBody = z.strictObject({
+  maxBytes: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).nullable(),
+});
 
 export const storageRoute: Route = (api, server) => {
   const { xet, catalog, clock } = server;
@@ -26,7 +28,7 @@ export const storageRoute: Route = (api, server) => {
   api.post("/api/hub/jobs", async (c) => {
     const caller = administrator(c);
     if (caller instanceof Response) return caller;
-    const asked = await jsonBody(c, order);
+    const asked = await jsonBody(c, hubJobBody);
     if (asked instanceof Response) return asked;
     const { kind, olderThanSeconds } = asked;
     const job = xet?.jobs.begin({ kind, ...(olderThanSeconds !== undefined && { olderThanSeconds }) });
@@ -47,7 +49,7 @@ export const storageRoute: Route = (api, server) => {
   api.put("/api/accounts/:name/storage", async (c) => {
     const caller = administrator(c);
     if (caller instanceof Response) return caller;
-    const wished = await jsonBody(c, limit);
+    const wished = await jsonBody(c, storageBody);
     if (wished instanceof Response) return wished;
     const name = c.req.param("name");
     if ((await catalog.accounts.get(name)) === undefined)
