@@ -303,6 +303,29 @@ describe("the console", chromiumNeeds, () => {
     assert.deepEqual(wrong, []);
   });
 
+  test("has the documentation at its foot, which any reader can use", async () => {
+    await using context = await visitor(null);
+    const page = await context.newPage();
+    await page.goto(up.url);
+    await page.getByRole("link", { name: "Documentation" }).click();
+    await page.getByRole("link", { name: "Start", exact: true }).first().click();
+    await page.getByRole("heading", { level: 1, name: "Start" }).waitFor();
+    for (const [width, colorScheme] of [
+      [1_280, "light"],
+      [320, "dark"],
+    ] as const) {
+      await page.setViewportSize({ width, height: 800 });
+      await page.emulateMedia({ colorScheme });
+      for (const path of ["/docs", "/docs/guide/start", "/docs/reference/codes"]) {
+        await page.goto(up.url + path);
+        assert.deepEqual(await violations(page), [], path);
+        const over = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
+        assert.ok(over <= 0, `${path} is ${over} px wider than ${width} px`);
+      }
+    }
+    assert.deepEqual(wrong, []);
+  });
+
   test("checks a receipt without a network: what was charged to whom, its place in the log, and which check a changed byte fails", async () => {
     const world = await ReceiptWorld.open();
     const [, , call = ""] = await world.calls(3, 0, 412);

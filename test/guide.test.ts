@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { describe, test } from "node:test";
+import { docsPages, docsPictures, headingId } from "../tools/docs-pages.ts";
 import { blocksOf, docs, guide, guidePages, missingOf } from "./support/guide.ts";
 
 describe("the guide", () => {
@@ -39,6 +40,27 @@ describe("the guide", () => {
     );
   });
 
+  test("has pages for browsers without a script, a style or a frame of their own, whose links lead to pages that are served", () => {
+    const pages = docsPages("/docs/docs.css");
+    const served = new Map(pages.map(({ address, html }) => [address, html]));
+    const pictures = docsPictures().map(([, address]) => address);
+    const wrong: string[] = [];
+    for (const { address, html } of pages) {
+      for (const [found] of html.matchAll(/<(?:script|style|iframe|form)\b|\s(?:style|on\w+)=/g))
+        wrong.push(`${address}: ${found}`);
+      for (const [, href = ""] of html.matchAll(/<a [^>]*href="(\/docs[^"]*)"/g)) {
+        const [to = "", heading] = href.split("#");
+        const page = served.get(to);
+        if (page === undefined || (heading !== undefined && !page.includes(`id="${heading}"`)))
+          wrong.push(`${address}: ${href}`);
+      }
+      for (const [, src = ""] of html.matchAll(/<img src="([^"]*)"/g))
+        if (!pictures.includes(src)) wrong.push(`${address}: ${src}`);
+    }
+    assert.deepEqual(wrong, []);
+    assert.ok(served.get("/docs/guide/start")?.includes("<pre"), "start has commands");
+  });
+
   test("compares what is printed but for what is another one each time", () => {
     const printed = "  ok  queue   0.2 s\nreceipt  r_dmwk2nctnvxm7rb1: charged 1.5 s\nhttp://a.localhost:4711\n";
     assert.deepEqual(missingOf("ok  queue\nreceipt r_aaaaaaaaaaaaaaaa: charged 0.792 s\n", printed), []);
@@ -63,13 +85,6 @@ function leadsSomewhere(page: string, link: string): boolean {
   return heading === undefined || headingsOf(file).includes(heading);
 }
 
-/** As GitHub names them in addresses. */
 function headingsOf(file: string): readonly string[] {
-  return [...readFileSync(file, "utf8").matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) =>
-    title
-      .toLowerCase()
-      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, "")
-      .trim()
-      .replaceAll(" ", "-"),
-  );
+  return [...readFileSync(file, "utf8").matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) => headingId(title));
 }

@@ -1,12 +1,14 @@
 /**
  * Builds the console for browsers: `src/console` with what it imports becomes `dist/console`, files named by their content's hash beside
- * what brotli and gzip make of them, and `index.html`. Sources that were built already are not built again.
+ * what brotli and gzip make of them, and `index.html`; and the documentation (tools/docs.ts). Sources that were built already are not built
+ * again.
  */
 import { createHash } from "node:crypto";
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import { buildDocs } from "./docs.ts";
 
 const root = join(import.meta.dirname, "..");
 const out = join(root, "dist", "console");
@@ -19,7 +21,12 @@ const target = ["chrome123", "firefox120", "safari17.5"];
 export async function buildConsole(): Promise<number | null> {
   const started = Date.now();
   const sources = sourcesHash();
-  if (existsSync(join(out, stamp)) && readFileSync(join(out, stamp), "utf8") === sources) return null;
+  if (
+    existsSync(join(out, stamp)) &&
+    existsSync(join(root, "dist", "docs")) &&
+    readFileSync(join(out, stamp), "utf8") === sources
+  )
+    return null;
   const made = await build({
     absWorkingDir: root,
     entryPoints: { console: join("src", "console", "main.tsx") },
@@ -44,6 +51,7 @@ export async function buildConsole(): Promise<number | null> {
   for (const { path, contents } of made.outputFiles) keep(join(fresh, basename(path)), Buffer.from(contents));
   keep(join(fresh, "index.html"), Buffer.from(indexOf(names)));
   writeFileSync(join(fresh, stamp), sources);
+  buildDocs();
   rmSync(out, { recursive: true, force: true });
   renameSync(fresh, out);
   return Date.now() - started;
@@ -71,8 +79,12 @@ function indexOf(names: readonly string[]): string {
 /** Of all that a build depends on. */
 function sourcesHash(): string {
   const sum = createHash("sha256");
-  const files = globSync("src/{console,contract,evidence,receipts,stdx}/**/*.{ts,tsx,css}", { cwd: root }).toSorted();
-  for (const file of [...files, "tools/console.ts", "package-lock.json"]) {
+  const files = [
+    ...globSync("src/{console,contract,evidence,receipts,stdx}/**/*.{ts,tsx,css}", { cwd: root }),
+    ...globSync("{*.md,docs/**/*.{md,png,svg},src/**/*.md}", { cwd: root }),
+    ...globSync("tools/{console.ts,docs*}", { cwd: root }),
+  ].toSorted();
+  for (const file of [...files, "package-lock.json"]) {
     if (file.endsWith(".test.ts")) continue;
     sum
       .update(`${file}\0`)

@@ -67,6 +67,9 @@ export function Shell({ children }: { readonly children: ReactNode }): ReactNode
         </label>
         <Link href="/verify">{words.verify}</Link>
         <Link href="/admin">{words.admin}</Link>
+        <a href="/docs" hrefLang="en">
+          {words.docs}
+        </a>
         <a href="/?plain">{words.plain}</a>
       </footer>
       <KeysDialog isOpen={isListed} onClose={() => setListed(false)} keys={keys} />

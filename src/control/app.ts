@@ -13,6 +13,7 @@ import { auditRoute } from "./routes/audit.ts";
 import { buildsRoute } from "./routes/builds.ts";
 import { callsRoute } from "./routes/calls.ts";
 import { consoleRoute } from "./routes/console.ts";
+import { docsRoute } from "./routes/docs.ts";
 import { domainsRoute } from "./routes/domains.ts";
 import { environmentRoute } from "./routes/environment.ts";
 import { eventsRoute } from "./routes/events.ts";
@@ -62,6 +63,7 @@ import type { Server } from "./server.ts";
 const routes: readonly Route[] = [
   // Before the plain pages, which stand at some of the same addresses.
   consoleRoute,
+  docsRoute,
   pagesRoute,
   loginRoute,
   settingsRoute,

@@ -1,6 +1,8 @@
 /** What becomes of a push: main's commit is built and followed; what triggers no build says why. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { AuditRow } from "../catalog/audit.ts";
+import type { BuildRow } from "../catalog/builds.ts";
+import type { BuildView } from "../contract/api.ts";
 import type { GateRefusal } from "../hub/gate.ts";
 import type { GitAsked, Standing } from "../hub/git-access.ts";
 import type { GitDesk, Pushed, Pusher, Taken } from "../hub/git-face.ts";
@@ -21,6 +23,8 @@ const nothing = "0".repeat(40);
 const toldMax = 20;
 /** Evidence is shipped four times a second; longer than this nobody waits for a verdict. */
 const verdictWithinMs = 3_000;
+/** Half a second on a busy machine; of one whose log was given up there is no end to wait for. */
+const endedWithinMs = 10_000;
 const lookAgainMs = 150;
 
 export class PushDesk implements GitDesk {
@@ -166,8 +170,7 @@ export class PushDesk implements GitDesk {
       if (shown <= linesMax) yield logText(line);
       else if (shown === linesMax + 1) yield `… its log has more lines than are shown here: ${page}`;
     }
-    const ended = (await catalog.builds.get(id)) ?? row;
-    const view = builds.views.of(ended);
+    const view = await this.#ended(row);
     const space = await spaces.view(view.space);
     const verdict = view.outcome !== "ok" && view.outcome !== null ? await this.#verdict(id) : null;
     yield* endLines(view, verdict, {
@@ -176,6 +179,17 @@ export class PushDesk implements GitDesk {
       // A replica listens when its build ends; that its Space runs is decided a moment later.
       runs: space?.state === "running" || (view.outcome === "ok" && space?.state === "starting"),
     });
+  }
+
+  /** A log is whole a moment before its build's end is in the catalog. */
+  async #ended(row: BuildRow): Promise<BuildView> {
+    const { builds, catalog, clock } = this.#server;
+    const until = clock.monotonic() + endedWithinMs;
+    for (;;) {
+      const view = builds.views.of((await catalog.builds.get(row.id)) ?? row);
+      if (view.outcome !== null || clock.monotonic() >= until) return view;
+      await delay(lookAgainMs);
+    }
   }
 
   /** The builder's own word is on its way from its spool when the build has ended. */

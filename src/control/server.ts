@@ -52,6 +52,7 @@ import { spaceOwner } from "../contract/space.ts";
 import type { Commits } from "./commits.ts";
 import type { Changes } from "./changes.ts";
 import type { ConsoleFiles } from "./console-files.ts";
+import type { DocsFiles } from "./docs-files.ts";
 import { DeviceSignIn } from "./device-sign-in.ts";
 import type { Engine } from "./engine.ts";
 import type { Domains } from "./domains.ts";
@@ -146,6 +147,8 @@ export interface ServerParts {
   readonly changes: Changes;
   /** The console for browsers; undefined where it was not built, and its plain pages are all. */
   readonly consoleFiles?: ConsoleFiles | undefined;
+  /** The documentation for browsers; undefined where it was not built. */
+  readonly docsFiles?: DocsFiles | undefined;
   /** Where people may sign in; none where it is not said. */
   readonly providers?: readonly ProviderSettings[];
   /** Undefined where a test counts nothing. */
@@ -296,6 +299,10 @@ export class Server {
 
   get consoleFiles(): ConsoleFiles | undefined {
     return this.#parts.consoleFiles;
+  }
+
+  get docsFiles(): DocsFiles | undefined {
+    return this.#parts.docsFiles;
   }
 
   /** How apps are closed off, as the node measured it. */

@@ -65,7 +65,7 @@ import type { EdgeDesk } from "./edge-desk.ts";
 import { makeBackup } from "./backup.ts";
 import { openAppSignIn } from "./app-sign-in.ts";
 import { adminAccount, bootToken } from "./boot-token.ts";
-import { readConsole } from "./console-files.ts";
+import { readConsole, readDocs } from "./console-files.ts";
 import { domainResolver } from "./dns.ts";
 import { openEdgeTls, type EdgeTls } from "./edge-tls.ts";
 import { folderIdOf, serveLink, type LinkDoor } from "./links.ts";
@@ -467,7 +467,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     resolver,
     sessions,
     visitKey,
-    ...{ changes, consoleFiles: readConsole(log) },
+    ...{ changes, consoleFiles: readConsole(log), docsFiles: readDocs() },
     providers: config.providers,
     receiptKeys,
     replicas,

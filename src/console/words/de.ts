@@ -15,6 +15,7 @@ export const de: Words = {
   me: "Ich",
   status: "Zustand",
   verify: "Prüfen",
+  docs: "Dokumentation (englisch)",
   admin: "Plattform",
   signIn: "Anmelden",
   signedInAs: "Angemeldet als",

@@ -16,6 +16,7 @@ export const en = {
   me: "Me",
   status: "Status",
   verify: "Verify",
+  docs: "Documentation",
   admin: "Platform",
   signIn: "Sign in",
   signedInAs: "Signed in as",

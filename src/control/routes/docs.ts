@@ -1,0 +1,18 @@
+/** `/docs`: the documentation, for everybody. */
+import type { ApiContext, Route } from "../api.ts";
+import { refuse } from "../api.ts";
+import type { Server } from "../server.ts";
+
+export const docsRoute: Route = (api, server) => {
+  api.get("/docs", (c) => answer(c, server, "index"));
+  api.get("/docs/:path{.+}", (c) => answer(c, server, c.req.param("path")));
+};
+
+async function answer(c: ApiContext, { docsFiles }: Server, path: string): Promise<Response> {
+  const found = await docsFiles?.at(path);
+  const detail =
+    docsFiles === undefined
+      ? "The documentation is not built here. In a clone `npm run console` builds it, and the platform's next start shows it; docs/README.md has it too."
+      : `The documentation has no page ${path}.`;
+  return found ?? refuse(c, "control/not-found", { detail, next: "Begin at /docs." });
+}

@@ -1,0 +1,27 @@
+/** Writes the documentation as pages for browsers into `dist/docs`, which the console serves at `/docs`. */
+import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { docsPages, docsPictures } from "./docs-pages.ts";
+
+const root = join(import.meta.dirname, "..");
+const out = join(root, "dist", "docs");
+const style = "docs.css";
+
+export function buildDocs(): void {
+  // Beside it and then in its place, as the console's.
+  const fresh = `${out}.${process.pid}`;
+  rmSync(fresh, { recursive: true, force: true });
+  const write = (path: string, content: string | Buffer): void => {
+    mkdirSync(dirname(join(fresh, path)), { recursive: true });
+    writeFileSync(join(fresh, path), content);
+  };
+  for (const { address, html } of docsPages(`/docs/${style}`)) write(`${inFolder(address) || "index"}.html`, html);
+  for (const [file, address] of docsPictures()) write(inFolder(address), readFileSync(join(root, file)));
+  cpSync(join(import.meta.dirname, style), join(fresh, style));
+  rmSync(out, { recursive: true, force: true });
+  renameSync(fresh, out);
+}
+
+function inFolder(address: string): string {
+  return address.replace(/^\/docs\/?/, "");
+}
