@@ -46,6 +46,7 @@ async function open({ cut = 0, stall = 0, reads = "alice/app" } = {}) {
   const desk: GitDesk = {
     callerOf: async (field) =>
       field === "Bearer n2's" ? { node: "n2", reads: (space) => space === reads } : { refused: "identity/bad-token" },
+    named: (repo) => repo,
     standing: () => "public",
     gate: async () => undefined,
     storedAs: ({ id }) => id,

@@ -118,6 +118,14 @@ describe("parseFrontMatter", () => {
     assert.equal(result.settings.title, "Hi");
   });
 
+  test("begins below empty lines too, and its lines count from the page's first", () => {
+    const result = parseFrontMatter(`\n  \r\n${readme("sdk: node", "app_port: 5000")}`);
+    assert.ok(result.ok && result.settings.appPort === 5000);
+    assert.match(problemsOf(`\n\n${readme("sdk: node", "app_port: none")}`).join(), /5: /);
+    assert.match(problemsOf("\n---\nsdk: node\n").join(), /2: the front matter that begins in line 2 is not closed/);
+    assert.match(problemsOf("\nwords\n---\nsdk: node\n---\n").join(), /1: README.md has no front matter/);
+  });
+
   test("says all problems at once, each with its line", () => {
     assert.deepEqual(
       problemsOf(

@@ -105,17 +105,21 @@ export function settingsRecord(settings: SpaceSettings): Readonly<Record<string,
   );
 }
 
-/** The YAML at the top of a page, or what is wrong where there is none. */
+/** The YAML at the top of a page, below empty lines as the Hub takes them too, which stay so that its lines count; or what is wrong where there is none. */
 export function frontMatterOf(readme: string): string | Remark {
   const text = readme.replace(/^\uFEFF/, "");
-  const opening = /^---[ \t]*\r?\n/.exec(text);
+  const opening = /^((?:[ \t]*\r?\n)*)---[ \t]*\r?\n/.exec(text);
   if (!opening) return { line: 1, message: `README.md has no front matter; let it begin with:\n${example}` };
-  const rest = text.slice(opening[0].length);
+  const [before, above = ""] = opening;
+  const emptyLines = above.split("\n").length - 1;
+  const rest = text.slice(before.length);
   const closing = /^---[ \t]*(\r?\n|$)/m.exec(rest);
-  if (!closing) return { line: 1, message: "the front matter that begins in line 1 is not closed by a line ---" };
+  const first = emptyLines + 1;
+  if (!closing)
+    return { line: first, message: `the front matter that begins in line ${first} is not closed by a line ---` };
   if (closing.index > frontMatterMaxLength)
-    return { line: 1, message: `the front matter is longer than ${frontMatterMaxLength} characters` };
-  return rest.slice(0, closing.index);
+    return { line: first, message: `the front matter is longer than ${frontMatterMaxLength} characters` };
+  return "\n".repeat(emptyLines) + rest.slice(0, closing.index);
 }
 
 function readSettings(values: ReadonlyMap<string, unknown>, keyLines: ReadonlyMap<string, number | null>): FrontMatter {

@@ -64,6 +64,33 @@ export function reposSuite(name: string, openSql: () => Promise<SqlRunner>): voi
       });
     });
 
+    test("a name that one had leads to it until it is another's, or the repository is gone; of many the last ones do", async () => {
+      const { repos } = await open();
+      const named = (name: string) => ({ ...tiny, name });
+      const keys = async () => (await repos.aliases()).map(({ key, folder }) => `${key} ${folder}`).toSorted();
+      await repos.create(tiny);
+      await repos.change(tiny, { name: "TINY", changedAt: at(1) });
+      assert.deepEqual(await keys(), [], "the same name in other letters");
+      await repos.change(named("TINY"), { owner: "bob", name: "two", changedAt: at(2) });
+      await repos.change({ ...tiny, owner: "bob", name: "two" }, { owner: "alice", name: "three", changedAt: at(3) });
+      assert.deepEqual(await keys(), ["models/alice/tiny models/m_1", "models/bob/two models/m_1"]);
+      await repos.create({ ...tiny, folder: "models/m_2" });
+      assert.deepEqual(await keys(), ["models/bob/two models/m_1"], "another has the name");
+      await repos.change(named("three"), { owner: "bob", name: "Two", changedAt: at(4) });
+      assert.deepEqual(await keys(), ["models/alice/three models/m_1"], "it has its name back");
+      for (let n = 0; n < 25; n++)
+        await repos.change(n === 0 ? { ...tiny, owner: "bob", name: "Two" } : named(`n${n - 1}`), {
+          owner: "alice",
+          name: `n${n}`,
+          changedAt: at(10 + n),
+        });
+      const left = await keys();
+      assert.equal(left.length, 20);
+      assert.ok(left.includes("models/alice/n23 models/m_1") && !left.includes("models/bob/two models/m_1"));
+      await repos.remove({ ...named("n24"), folder: "models/m_1" }, at(50));
+      assert.deepEqual(await keys(), []);
+    });
+
     test("what is removed is gone at once, its folder is listed until it is off the disk, and its name is free", async () => {
       const { repos } = await open();
       await repos.create(tiny);

@@ -1,8 +1,9 @@
 /**
  * Repositories of models and datasets: whose they are, who may read them, and in which folder they are. A folder's name is its
- * repository's for life, so that moving a repository is one row's change; what is deleted has its folder listed until that is removed.
+ * repository's for life, so that moving a repository is one row's change; what is deleted has its folder listed until that is removed. Names
+ * that one had before it was moved go on leading to it, until they are another's.
  */
-import type { SqlRunner } from "../stdx/sql.ts";
+import type { SqlRunner, SqlStatement } from "../stdx/sql.ts";
 import type { Instant } from "../stdx/time.ts";
 import { droppingAccess } from "./access-requests.ts";
 import { statement, type Database } from "./database.ts";
@@ -32,6 +33,15 @@ export interface RepoRow extends RepoName {
   readonly changedAt: Instant;
   readonly changedBy: string;
 }
+
+/** A name that a repository had, in small letters. */
+export interface Alias {
+  readonly key: string;
+  readonly folder: string;
+}
+
+/** Of one repository; a longer list of names is a program's mistake. */
+const aliasesMax = 20;
 
 export class Repos {
   readonly #db: Database;
@@ -65,7 +75,12 @@ export class Repos {
     const kept = this.#db
       .deleteFrom("repoRemovals")
       .where("folder", "in", this.#db.selectFrom("repos").select("folder").where("folder", "=", row.folder));
-    const [added] = await this.#sql.transaction([statement(add), statement(kept), ...marked(this.#db, this.#effects)]);
+    const [added] = await this.#sql.transaction([
+      statement(add),
+      statement(kept),
+      this.#droppingAlias(aliasOf(row)),
+      ...marked(this.#db, this.#effects),
+    ]);
     return added?.changes === 1;
   }
 
@@ -83,6 +98,7 @@ export class Repos {
     const [updated] = await this.#sql.transaction([
       statement(update),
       ...(isMoved ? movingHolder(this.#db, nameHolder(of), held) : []),
+      ...(isMoved ? this.#movingAlias(of, { ...of, owner, name }) : []),
       ...marked(this.#db, this.#effects),
     ]);
     return updated?.changes === 1;
@@ -100,9 +116,15 @@ export class Repos {
       statement(this.#db.insertInto("repoRemovals").values({ folder, at })),
       ...droppingHolder(this.#db, nameHolder(of)),
       droppingAccess(this.#db, folder),
+      statement(this.#db.deleteFrom("repoAliases").where("folder", "=", folder)),
       ...droppingDiscussions(this.#db, folder),
       ...marked(this.#db, this.#effects),
     ]);
+  }
+
+  /** Of all that are there. */
+  async aliases(): Promise<readonly Alias[]> {
+    return await this.#db.selectFrom("repoAliases").select(["key", "folder"]).execute();
   }
 
   /** Folders that are to be removed from the disk. */
@@ -116,9 +138,44 @@ export class Repos {
     await this.#sql.transaction([droppingAccess(this.#db, folder), statement(listed)]);
   }
 
+  /** In the transaction that moved it: the name that it had leads to it, and the one that it has to no other. */
+  #movingAlias(from: RepoName, { kind, owner, name }: RepoName): readonly SqlStatement[] {
+    const moved = this.#db
+      .selectFrom("repos")
+      .where("kind", "=", kind)
+      .where("owner", "=", owner)
+      .where("name", "=", name);
+    const had = this.#db
+      .insertInto("repoAliases")
+      .columns(["key", "folder", "at"])
+      .expression(moved.select(({ val }) => [val(aliasOf(from)).as("key"), "folder", "changedAt as at"]))
+      .onConflict((conflict) => conflict.column("key").doUpdateSet(({ ref }) => ({ folder: ref("excluded.folder") })));
+    const newest = this.#db
+      .selectFrom("repoAliases")
+      .select("key")
+      .where("folder", "=", moved.select("folder"))
+      .orderBy("at", "desc")
+      .orderBy("key")
+      .limit(aliasesMax);
+    const older = this.#db
+      .deleteFrom("repoAliases")
+      .where("folder", "=", moved.select("folder"))
+      .where("key", "not in", newest);
+    return [statement(had), this.#droppingAlias(aliasOf({ kind, owner, name })), statement(older)];
+  }
+
+  #droppingAlias(key: string): SqlStatement {
+    return statement(this.#db.deleteFrom("repoAliases").where("key", "=", key));
+  }
+
   #update({ kind, owner, name }: RepoName) {
     return this.#db.updateTable("repos").where("kind", "=", kind).where("owner", "=", owner).where("name", "=", name);
   }
+}
+
+/** As {@link Alias} has it. */
+export function aliasOf({ kind, owner, name }: RepoName): string {
+  return `${kind}/${owner}/${name}`.toLowerCase();
 }
 
 function nameHolder({ kind, owner, name }: RepoName): string {

@@ -179,6 +179,13 @@ export interface RepoAccessTable {
 }
 
 /** Folders of repositories that are gone from the catalog, and from the disk soon. */
+/** `key` is the kind, owner and name in small letters. */
+export interface RepoAliasesTable {
+  key: string;
+  folder: string;
+  at: number;
+}
+
 export interface RepoRemovalsTable {
   folder: string;
   at: number;
@@ -523,6 +530,7 @@ export interface Schema {
   members: MembersTable;
   repos: ReposTable;
   repoAccess: RepoAccessTable;
+  repoAliases: RepoAliasesTable;
   repoRemovals: RepoRemovalsTable;
   discussions: DiscussionsTable;
   discussionEvents: DiscussionEventsTable;

@@ -25,7 +25,7 @@ import { drainsRoute } from "./routes/drains.ts";
 import { handOverRoute } from "./routes/hand-over.ts";
 import { hostsRoute } from "./routes/hosts.ts";
 import { accessRoute } from "./routes/hub/access.ts";
-import { noRepo } from "./routes/hub/asked-repo.ts";
+import { noRepo, noSuchRepo } from "./routes/hub/asked-repo.ts";
 import { discussionsRoute } from "./routes/hub/discussions.ts";
 import { historyRoute } from "./routes/hub/history.ts";
 import { infoRoute } from "./routes/hub/info.ts";
@@ -153,11 +153,13 @@ export function createApi(server: Server): Hono<ApiEnv> {
   api.use(keyed(server));
   api.use(auditing(server));
   for (const route of routes) route(api, server);
-  api.notFound((c) =>
-    refuse(c, "control/not-found", {
-      detail: `${c.req.method} ${new URL(c.req.url).pathname} is not a route of this API.`,
-    }),
-  );
+  api.notFound((c) => {
+    const { pathname } = new URL(c.req.url);
+    return (
+      noSuchRepo(c, server, pathname) ??
+      refuse(c, "control/not-found", { detail: `${c.req.method} ${pathname} is not a route of this API.` })
+    );
+  });
   api.onError((error, c) => {
     if (error instanceof RepoGone) return noRepo(c, error.repo);
     if (error instanceof EffectMade) return refuse(c, "control/answer-lost");

@@ -196,7 +196,8 @@ function forbidden(says: string): GateRefusal {
 }
 
 function gatedSays({ kind, id }: RepoName): string {
-  return `The ${repoNouns[kind]} ${id} is gated: its files are given to those who have access.`;
+  // `huggingface_hub` and what is built on it look for these words.
+  return `Access to ${repoNouns[kind]} ${id} is restricted and you are not in the authorized list: it is gated.`;
 }
 
 /** Where somebody stands who has no access. */

@@ -99,7 +99,21 @@ export function cardProblems(readme: string): readonly string[] {
     ({ message, pos }) => `line ${lines.linePos(pos[0]).line + 1}: not YAML: ${message}`,
   );
   if (wrong.length > 0) return wrong;
-  return cardOf(readme) === null ? ["settings are lines of `key: value`, with few aliases"] : [];
+  const card = cardOf(readme);
+  if (card === null) return ["settings are lines of `key: value`, with few aliases"];
+  const results = card["model-index"];
+  const isIndex = results === undefined || results === null || (Array.isArray(results) && results.every(isResult));
+  return isIndex ? [] : ["model-index is a list, each of its entries with a `name` and a list of `results`"];
+}
+
+function isResult(entry: unknown): boolean {
+  const { name, results } = (entry ?? {}) as Readonly<Record<string, unknown>>;
+  return typeof name === "string" && Array.isArray(results);
+}
+
+/** Whether a page says anything of what it describes. */
+export function hasCard(readme: string): boolean {
+  return blockOf(readme) !== undefined;
 }
 
 /** Undefined also where nothing is between its lines. */

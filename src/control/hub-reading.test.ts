@@ -64,7 +64,7 @@ describe("reading", () => {
     );
   });
 
-  test("revisions are branches, tags, references and whole ids; git's own arithmetic is none", async () => {
+  test("revisions are branches, tags, references, and ids whole or short; git's own arithmetic is none", async () => {
     await using hub = await Hub.open();
     const repo = await hub.model();
     const { commitOid } = (await hub.commit(repo, [file("a.txt", "a")])).body;
@@ -78,6 +78,7 @@ describe("reading", () => {
       "v1.0",
       "refs%2Ftags%2Fv1.0",
       commitOid,
+      commitOid.slice(0, 7),
     ]) {
       const info = await hub.ask(`GET ${repo}/revision/${revision}`);
       assert.deepEqual([info.status, info.body.sha], [200, commitOid], revision);
@@ -91,7 +92,8 @@ describe("reading", () => {
       "%2Fmain",
       "--all",
       "*",
-      commitOid.slice(0, 10),
+      commitOid.slice(0, 6),
+      `${commitOid.slice(0, 6)}${commitOid.startsWith("0", 6) ? "1" : "0"}`,
       "0".repeat(40),
       "a%00b",
       "x".repeat(4_000),
@@ -145,7 +147,12 @@ describe("the Hub's other questions", () => {
     const check = (content: string, repoType: string) =>
       hub.ask("POST /api/validate-yaml", { content, repoType }, null);
     assert.deepEqual((await check("---\nlicense: mit\n---\n", "model")).body, { errors: [], warnings: [] });
-    assert.deepEqual((await check("# No front matter", "dataset")).status, 200);
+    const bare = await check("# No front matter", "dataset");
+    assert.deepEqual([bare.status, bare.body.warnings.length], [200, 1]);
+    const index = await check("---\nmodel-index: foo\n---\n", "model");
+    assert.equal(index.status, 400);
+    assert.match(index.body.errors[0].message, /model-index is a list/);
+    assert.equal((await check("---\nmodel-index:\n- name: a\n  results: []\n---\n", "model")).status, 200);
     const wrong = await check("---\na: [1\n---\n", "model");
     assert.deepEqual([wrong.status, wrong.body.errors.length > 0], [400, true]);
     const space = await check("---\nsdk: cobol\n---\n", "space");

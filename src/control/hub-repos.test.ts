@@ -101,7 +101,8 @@ describe("a repository", () => {
     await hub.model("there");
     assert.equal((await hub.ask("POST /api/repos/move", { ...move, toRepo: "alice/There" })).status, 409);
     assert.equal((await hub.ask("POST /api/repos/move", move)).status, 200);
-    assert.deepEqual(says(await hub.ask(`GET ${repo}`)), missing);
+    const former = await hub.ask(`GET ${repo}`);
+    assert.deepEqual([former.status, former.body.id], [200, "alice/other"], "its former name leads to it");
     const moved = await hub.ask("GET /api/models/alice/other/tree/main");
     assert.deepEqual(
       moved.body.map(({ path }: { path: string }) => path),
@@ -115,6 +116,51 @@ describe("a repository", () => {
     assert.deepEqual(says(await hub.ask("DELETE /api/repos/delete", { name: "alice/other" })), missing);
     assert.throws(() => execFileSync("ls", [folder], { stdio: "pipe" }));
     assert.deepEqual(await hub.world.catalog.repos.removals(), []);
+  });
+
+  test("is found by its name in other letters and by names that it had, until they are another's; strangers learn no new name of a private one", async () => {
+    await using hub = await Hub.open();
+    const repo = await hub.model("Tiny");
+    await hub.commit(repo, [file("a.txt", "a")]);
+    await hub.commit("/api/models/alice/tINY", [file("b.txt", "b")]);
+    assert.equal((await hub.ask("GET /api/models/alice/tiny")).body.id, "alice/Tiny");
+    assert.equal((await hub.ask("GET /api/models/alice/Tiny/tree/main")).body.length, 3);
+    const move = (fromRepo: string, toRepo: string) =>
+      hub.ask("POST /api/repos/move", { fromRepo, toRepo, type: "model" });
+    assert.equal((await move("alice/Tiny", "alice/other")).status, 200);
+    await hub.commit("/api/models/alice/tiny", [file("c.txt", "c")]);
+    await hub.ask("PUT /api/models/alice/tiny/settings", { visibility: "private" });
+    const seen = await hub.ask("GET /api/models/alice/Tiny", undefined, "bob");
+    assert.deepEqual(says(seen), missing);
+    assert.doesNotMatch(JSON.stringify(seen.body), /other/);
+    await hub.world.hubRepos.recover();
+    assert.equal((await hub.ask("GET /api/models/alice/tiny")).body.id, "alice/other", "after a start too");
+    assert.deepEqual(says(await hub.ask("DELETE /api/repos/delete", { name: "alice/tiny" })), missing);
+    await hub.model("tiny");
+    assert.equal((await hub.ask("GET /api/models/alice/Tiny")).body.id, "alice/tiny", "it is another's now");
+    assert.equal((await hub.ask("GET /api/models/alice/other/tree/main")).body.length, 4);
+  });
+
+  test("a name without an owner is that of no repository, and says so as clients understand it", async () => {
+    await using hub = await Hub.open();
+    for (const path of ["/api/models/none", "/api/datasets/none/revision/main", "/api/models/none/commits/main"])
+      assert.deepEqual(says(await hub.ask(`GET ${path}`)), missing, path);
+    assert.deepEqual(says(await hub.ask("GET /none/resolve/main/a.txt")), missing);
+    const repo = await hub.model();
+    assert.deepEqual(says(await hub.ask(`GET ${repo}/no-such-route`)), [404, null, "string"]);
+  });
+
+  test("a folder is deleted by its name, as a file is", async () => {
+    await using hub = await Hub.open();
+    const repo = await hub.model();
+    await hub.commit(repo, [file("one/a.txt", "a"), file("one/b/c.txt", "c"), file("two.txt", "d")]);
+    assert.equal((await hub.commit(repo, [{ key: "deletedFile", value: { path: "one" } }])).status, 200);
+    const left = (await hub.ask(`GET ${repo}/tree/main?recursive=true`)).body;
+    assert.deepEqual(
+      left.map(({ path }: { path: string }) => path),
+      [".gitattributes", "two.txt"],
+    );
+    assert.equal((await hub.commit(repo, [{ key: "deletedFile", value: { path: "one" } }])).status, 404);
   });
 
   test("is copied with its branches and its large files; the copy of a private one is private", async () => {

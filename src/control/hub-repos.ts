@@ -42,6 +42,9 @@ const perOwnerMax = 10_000;
 export class HubRepos {
   readonly #ports: HubReposPorts;
   readonly #byKey = new Map<string, RepoRow>();
+  readonly #byFolder = new Map<string, RepoRow>();
+  /** Folders by names that they had. */
+  readonly #aliases = new Map<string, string>();
   readonly #turns = new Turns();
   readonly #watchers: ((repo: RepoName) => void)[] = [];
   readonly #removalWatchers: ((repository: string, stored: string) => void)[] = [];
@@ -55,20 +58,28 @@ export class HubRepos {
     const { repos } = this.#ports.catalog;
     for (const folder of await repos.removals()) await this.removeFolder(folder);
     for (const row of await repos.all()) this.#keep(row);
+    for (const { key, folder } of await repos.aliases()) this.#aliases.set(key, folder);
   }
 
+  /** By its name in any letters; a Space by its own. */
   find(name: RepoName): HubRepo | undefined {
     if (name.kind === "spaces") {
       const space = this.#ports.spaces.get(name.id);
       return space && ofSpace(space);
     }
-    const row = this.#byKey.get(keyOf(name));
+    const row = this.#byKey.get(oneKey(name));
     return row && ofRow(row);
+  }
+
+  /** As it is called itself, where it is asked for in other letters or by a name that it had; else what was asked for. */
+  named(name: RepoName): RepoName {
+    const row = this.#byKey.get(oneKey(name)) ?? this.#byFolder.get(this.#aliases.get(oneKey(name)) ?? "");
+    return row && name.kind !== "spaces" ? repoName(row.kind, row.owner, row.name) : name;
   }
 
   /** Who made what has this key; undefined where it is no model's or dataset's. */
   madeBy(key: string): string | undefined {
-    return this.#byKey.get(key)?.createdBy;
+    return this.#byKey.get(key.toLowerCase())?.createdBy;
   }
 
   /** In no order. */
@@ -96,7 +107,7 @@ export class HubRepos {
 
   /** One after another for each model and dataset; a Space has its turns with its builds (commits.ts). */
   inTurn<T>(repo: RepoName, work: () => Promise<T>): Promise<T> {
-    return this.#turns.take(keyOf(repo), work);
+    return this.#turns.take(oneKey(repo), work);
   }
 
   /** Makes a model's or a dataset's, with its first commit; `fill` puts something else into it. */
@@ -138,10 +149,12 @@ export class HubRepos {
   async remove(name: RepoName): Promise<boolean> {
     const { catalog, clock } = this.#ports;
     return this.inTurn(name, async () => {
-      const row = this.#byKey.get(keyOf(name));
+      const row = this.#byKey.get(oneKey(name));
       if (row === undefined) return false;
       await catalog.repos.remove(row, clock.wall());
-      this.#byKey.delete(keyOf(name));
+      this.#byKey.delete(oneKey(name));
+      this.#byFolder.delete(row.folder);
+      for (const [key, folder] of this.#aliases) if (folder === row.folder) this.#aliases.delete(key);
       this.changed(name);
       await this.removeFolder(row.folder);
       return true;
@@ -152,13 +165,14 @@ export class HubRepos {
   async move(from: RepoName, to: RepoName, by: string): Promise<Done> {
     return this.#turns.take(nameTurn(to), () =>
       this.inTurn(from, async () => {
-        const row = this.#byKey.get(keyOf(from));
+        const row = this.#byKey.get(oneKey(from));
         if (row === undefined) return no("control/not-found", `There is no ${repoNouns[from.kind]} ${from.id}.`);
         const refused = await this.#refuseName(to, row);
         if (refused) return refused;
         const change = { owner: to.owner, name: to.name, changedAt: this.#ports.clock.wall(), changedBy: by };
         await this.#ports.catalog.repos.change(row, change);
-        this.#byKey.delete(keyOf(from));
+        this.#byKey.delete(oneKey(from));
+        this.#aliases.set(oneKey(from), row.folder);
         this.#keep({ ...row, ...change });
         this.changed(from);
         return { ok: true };
@@ -168,7 +182,7 @@ export class HubRepos {
 
   async set(name: RepoName, change: Partial<Pick<RepoRow, "private" | "gated">>, by: string): Promise<boolean> {
     return this.inTurn(name, async () => {
-      const row = this.#byKey.get(keyOf(name));
+      const row = this.#byKey.get(oneKey(name));
       if (row === undefined) return false;
       const whole = { ...change, changedAt: this.#ports.clock.wall(), changedBy: by };
       await this.#ports.catalog.repos.change(row, whole);
@@ -185,12 +199,12 @@ export class HubRepos {
   /** Its files have changed: who changed them, and when, is noted of models and datasets. */
   async touched(name: RepoName, by: string): Promise<void> {
     this.changed(name);
-    const row = this.#byKey.get(keyOf(name));
+    const row = this.#byKey.get(oneKey(name));
     if (row === undefined) return;
     const at = this.#ports.clock.wall();
     await this.#ports.catalog.repos.touch(row, { at, by });
     // Its settings may be others by now, or its name.
-    const now = this.#byKey.get(keyOf(name));
+    const now = this.#byKey.get(oneKey(name));
     if (now !== undefined) this.#keep({ ...now, changedAt: at, changedBy: by });
   }
 
@@ -203,7 +217,8 @@ export class HubRepos {
       return no("control/not-found", `There is no account ${owner.slice(0, 120)}.`);
     const own = [...this.#byKey.values()].filter((row) => row.kind === kind && row.owner === owner);
     const same = own.find((row) => row.name.toLowerCase() === name.name.toLowerCase() && row.folder !== moved?.folder);
-    if (same?.name === name.name) return { ...no("control/conflict", `${id} is there already.`), exists: ofRow(same) };
+    if (same?.name === name.name)
+      return { ...no("control/conflict", `A ${noun} repository called ${id} already exists.`), exists: ofRow(same) };
     if (same)
       return no(
         "control/conflict",
@@ -236,13 +251,21 @@ export class HubRepos {
   }
 
   #keep(row: RepoRow): void {
-    this.#byKey.set(ofRow(row).key, row);
+    const key = oneKey(ofRow(row));
+    this.#aliases.delete(key);
+    this.#byKey.set(key, row);
+    this.#byFolder.set(row.folder, row);
   }
 }
 
+/** Names that differ by capital letters alone are one, but a Space's, which is part of an address. */
+function oneKey(name: RepoName): string {
+  return keyOf(name).toLowerCase();
+}
+
 /** Names that are one are made one after another. */
-function nameTurn({ kind, id }: RepoName): string {
-  return `name ${kind}/${id.toLowerCase()}`;
+function nameTurn(name: RepoName): string {
+  return `name ${oneKey(name)}`;
 }
 
 const nameSays =

@@ -3,6 +3,8 @@ import { RepositoryRefs } from "../hub/repository-refs.ts";
 import { filesOf, RepoReader, namesMain, type FoundRevision } from "../hub/repo-reader.ts";
 import type { RepoName } from "../hub/repo-name.ts";
 import type { CommitResult, RepositoryStore } from "../hub/repository.ts";
+import type { LargeFiles } from "../hub/large-files.ts";
+import type { LfsPointer } from "../hub/lfs-pointer.ts";
 import type { ParsedCommit } from "../hub/commit-ndjson.ts";
 import { contentOf, type Commits } from "./commits.ts";
 import { HubCards } from "./hub-cards.ts";
@@ -23,6 +25,8 @@ export interface HubParts {
   readonly hubRepos: HubRepos;
   readonly repositories: RepositoryStore;
   readonly commits: Commits;
+  /** Absent where large files have no hash of Xet. */
+  readonly largeFiles?: Pick<LargeFiles, "xetHashIn">;
 }
 
 export class Hub {
@@ -66,6 +70,16 @@ export class Hub {
   async revision(repo: HubRepo, name: string): Promise<FoundRevision> {
     if (!(await this.#parts.repositories.exists(repo.stored))) return namesMain(name);
     return this.reader.revision(this.folderOf(repo), name);
+  }
+
+  /** Hashes of Xet of large files, by their SHA-256, as far as they are known: what is not is worked out, and told later. */
+  async xetHashes(repo: HubRepo, pointers: readonly LfsPointer[]): Promise<ReadonlyMap<string, string>> {
+    const { largeFiles } = this.#parts;
+    const folder = this.folderOf(repo);
+    const found = await Promise.all(
+      pointers.map(async (pointer) => [pointer.oid, await largeFiles?.xetHashIn(folder, pointer)] as const),
+    );
+    return new Map(found.flatMap(([oid, hash]) => (hash === undefined ? [] : [[oid, hash]])));
   }
 
   /** Bytes of git's own form, and of the large files of main. */

@@ -4,7 +4,7 @@ import type { AuditRow } from "../catalog/audit.ts";
 import type { BuildRow } from "../catalog/builds.ts";
 import type { BuildView } from "../contract/api.ts";
 import type { GateRefusal } from "../hub/gate.ts";
-import type { GitAsked, Standing } from "../hub/git-access.ts";
+import { mayAccess, type GitAsked, type Standing } from "../hub/git-access.ts";
 import type { GitDesk, Pushed, Pusher, Taken } from "../hub/git-face.ts";
 import type { RefCommand } from "../hub/http-backend.ts";
 import { pullOf } from "../hub/pull-ref.ts";
@@ -52,6 +52,11 @@ export class PushDesk implements GitDesk {
     const found = this.#server.hub.repos.find(repo);
     // Nodes read what they build, which is never gated; to others they are nobody.
     return found && this.#server.gates.refuse(found, "caller" in asked ? asked.caller : null);
+  }
+
+  named(repo: RepoName, asked: GitAsked): RepoName {
+    const own = this.#server.hub.repos.named(repo);
+    return mayAccess(own, false, asked, this.standing(own)) === undefined ? own : repo;
   }
 
   storedAs(repo: RepoName): string | undefined {

@@ -68,7 +68,7 @@ import type { Hardware } from "./hardware.ts";
 import type { NodeTokens } from "./node-tokens.ts";
 import { tellMetrics } from "./metric-facts.ts";
 import type { Nodes } from "./nodes.ts";
-import { Hub } from "./hub.ts";
+import { Hub, type HubParts } from "./hub.ts";
 import { Discussions } from "./discussions.ts";
 import type { Gates } from "./gates.ts";
 import type { HubRepo, HubRepos } from "./hub-repos.ts";
@@ -129,6 +129,7 @@ export interface ServerParts {
   readonly box: SecretBox;
   /** Undefined where a test keeps no large files. */
   readonly xet?: XetService;
+  readonly largeFiles?: NonNullable<HubParts["largeFiles"]>;
   readonly clock: Clock;
   readonly random: RandomBytes;
   readonly about: {

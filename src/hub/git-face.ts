@@ -75,6 +75,8 @@ export interface GitDesk {
   standing(repo: RepoName): Standing;
   /** Why who asks gets none of its files, where they may know of it; undefined where they get them. */
   gate(repo: RepoName, asked: GitAsked): Promise<GateRefusal | undefined>;
+  /** As it is called itself, for who may read it, where it is asked for in other letters or by a name that it had; else as it is asked for. */
+  named(repo: RepoName, asked: GitAsked): RepoName;
   /** What it is called in the {@link RepositoryStore}; undefined where there is no such repository. */
   storedAs(repo: RepoName): string | undefined;
   /** Whether who asked then (as {@link askedBy} names them; empty: without a token) may read its files now. */
@@ -194,16 +196,17 @@ export class GitFace implements AsyncDisposable {
     await Promise.all([...this.#running].map(({ ended }) => ended));
   }
 
-  async #answer(path: GitPath, id: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #answer(wanted: GitPath, id: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedAt = this.#options.clock.wall();
     const { desk } = this.#options;
-    const service = path.rest === "info/refs" ? path.query.get("service") : path.rest;
+    const service = wanted.rest === "info/refs" ? wanted.query.get("service") : wanted.rest;
     if (service !== "git-upload-pack" && service !== "git-receive-pack")
       return writePlain(response, { status: 400, says: "Only git's smart HTTP protocol is spoken here." });
-    const method = path.rest === "info/refs" ? "GET" : "POST";
+    const method = wanted.rest === "info/refs" ? "GET" : "POST";
     if (request.method !== method) return writePlain(response, { status: 405, says: `Ask with ${method}.` });
     const write = service === "git-receive-pack";
     const asked = await desk.callerOf(request.headers.authorization);
+    const path = { ...wanted, ...desk.named(wanted, asked) };
     const refused = mayAccess(path, write, asked, desk.standing(path));
     if (refused) return writePlain(response, refused);
     const gate = write ? undefined : await desk.gate(path, asked);

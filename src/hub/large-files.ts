@@ -8,7 +8,8 @@ import type { ByteRange } from "../blobs/blobs.ts";
 import { fileBytes } from "../blobs/file-bytes.ts";
 import { gathered } from "../blobs/gathered.ts";
 import type { Clock } from "../stdx/time.ts";
-import type { LargeObject } from "./lfs-store.ts";
+import type { LfsPointer } from "./lfs-pointer.ts";
+import { findObject, type LargeObject } from "./lfs-store.ts";
 import type { Threads } from "./xet/threads.ts";
 import type { XetStore } from "./xet/store.ts";
 
@@ -48,6 +49,12 @@ export class LargeFiles implements AsyncDisposable {
     const known = await this.#options.xet.rows.convertedHash(object.oid);
     if (known === undefined) this.#begin(object);
     return known;
+  }
+
+  /** Of files that this repository has; undefined where it has none of that size, or the hash is not known yet. */
+  async xetHashIn(repository: string, pointer: LfsPointer): Promise<string | undefined> {
+    const object = await findObject(repository, pointer);
+    return object && this.xetHashOf(object);
   }
 
   /** Until no hash is being worked out, nor waits for that. */

@@ -72,7 +72,16 @@ export interface LfsFaceOptions {
 
 type LfsDesk = Pick<
   GitDesk,
-  "callerOf" | "standing" | "gate" | "storedAs" | "mayRead" | "mayWrite" | "mayPropose" | "ensure" | "onFailure"
+  | "callerOf"
+  | "named"
+  | "standing"
+  | "gate"
+  | "storedAs"
+  | "mayRead"
+  | "mayWrite"
+  | "mayPropose"
+  | "ensure"
+  | "onFailure"
 >;
 
 /** A batch of a thousand files has some 100 KiB. */
@@ -424,13 +433,14 @@ export class LfsFace {
 
   /** The repository and who asks, made where it is to be written; undefined where the answer was given. */
   async #place(
-    path: GitPath,
+    wanted: GitPath,
     request: IncomingMessage,
     response: ServerResponse,
     write: boolean,
   ): Promise<Place | undefined> {
     const { desk, repositories, transfers } = this.#options;
     const asked = await desk.callerOf(request.headers.authorization);
+    const path = { ...wanted, ...desk.named(wanted, asked) };
     const standing = desk.standing(path);
     const refused = mayAccess(path, write, asked, standing);
     const proposes = write && refused !== undefined && mayPropose(path, asked, standing);

@@ -67,7 +67,7 @@ export class RepoReader {
     this.#batches = new BlobBatches(git);
   }
 
-  /** A branch, a tag, a whole reference or a commit's id; git's other ways to name one are not taken. */
+  /** A branch, a tag, a whole reference, or a commit's id or its beginning; git's other ways to name one are not taken. */
   async revision(repository: string, name: string): Promise<FoundRevision> {
     if (isCommit(name)) return this.#commit(repository, name);
     const wanted = name === "HEAD" ? "main" : name;
@@ -83,7 +83,14 @@ export class RepoReader {
       const found = type === "tag" ? { commit: target, tree: targetTree } : { commit: own, tree };
       if (found.tree !== "") return found;
     }
-    return namesMain(wanted);
+    return (await this.#shortened(repository, wanted)) ?? namesMain(wanted);
+  }
+
+  /** The commit whose id begins so, as git shows it short; undefined where that is none, or the beginning of several. */
+  async #shortened(repository: string, name: string): Promise<Revision | undefined> {
+    if (!/^[0-9a-f]{7,39}$/.test(name)) return undefined;
+    const found = await this.#askCommit(repository, name);
+    return found?.commit.startsWith(name) === true ? found : undefined;
   }
 
   /** Its branches, its tags or its pull requests in the order of their names, as many as there are, a handful at a time. */
@@ -237,7 +244,7 @@ export class RepoReader {
     const known = this.#commits.get(key);
     if (known !== undefined) return known;
     const found = await this.#askCommit(repository, id);
-    if (found === undefined) return undefined;
+    if (found?.commit !== id) return undefined;
     if (this.#commits.size >= keptCommitsMax) this.#commits.clear();
     this.#commits.set(key, found);
     return found;
@@ -247,7 +254,7 @@ export class RepoReader {
     const asked = ["rev-parse", "--quiet", `${id}^{commit}`, `${id}^{tree}`];
     const { exitCode, output } = await runGit(this.#git, { args: asked, repository, answers: [1, 128] });
     const [commit, tree] = output.toString("latin1").trim().split("\n");
-    return exitCode === 0 && commit === id && tree !== undefined ? { commit, tree } : undefined;
+    return exitCode === 0 && commit !== undefined && tree !== undefined ? { commit, tree } : undefined;
   }
 
   #makeRoom(): void {

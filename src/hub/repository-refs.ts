@@ -28,7 +28,7 @@ export class RepositoryRefs {
     if (!isBranchName(name)) return badName("branch", name);
     const ref = `refs/heads/${name}`;
     const before = await this.#at(repository, ref);
-    if (before !== null && !overwrite) return no("exists", `branch ${name} is there already`);
+    if (before !== null && !overwrite) return no("exists", `Reference ${ref} already exists`);
     return this.#swap(repository, { ref, to: commit, from: before ?? none });
   }
 
@@ -52,7 +52,7 @@ export class RepositoryRefs {
   ): Promise<RefChange> {
     if (!isBranchName(name)) return badName("tag", name);
     const ref = `refs/tags/${name}`;
-    if ((await this.#at(repository, ref)) !== null) return no("exists", `tag ${name} is there already`);
+    if ((await this.#at(repository, ref)) !== null) return no("exists", `Reference ${ref} already exists`);
     using _writing = await this.#repositories.hold(repository);
     const to = message === "" ? commit : await this.#tagObject(repository, { name, commit, message, author, seconds });
     return this.#swap(repository, { ref, to, from: none });
@@ -85,7 +85,7 @@ export class RepositoryRefs {
 
   async #delete(repository: string, ref: string, what: string): Promise<RefChange> {
     const at = isBranchName(ref.replace(/^refs\/[a-z]+\//, "")) ? await this.#at(repository, ref) : null;
-    if (at === null) return no("absent", `there is no ${what}`);
+    if (at === null) return no("absent", `Invalid rev id: there is no ${what}`);
     return this.#swap(repository, { ref, to: none, from: at });
   }
 

@@ -462,11 +462,19 @@ function wrongPaths(request: CommitRequest): readonly string[] {
   ];
 }
 
+/** A folder may be named as a file is: clients that are told one path do not know which it is. */
 function absentFiles(request: CommitRequest, present: readonly TreeEntry[]): readonly string[] {
   const paths = new Set(present.map(({ path }) => path));
-  return (request.deletedFiles ?? [])
-    .filter((path) => !paths.has(path))
-    .map((path) => `${path} is to be deleted and is not there`);
+  const absent = (request.deletedFiles ?? []).filter((path) => !paths.has(path));
+  if (absent.length === 0) return [];
+  const folders = new Set(present.flatMap(({ path }) => foldersAbove(path)));
+  return absent.filter((path) => !folders.has(path)).map((path) => `${path} is to be deleted and is not there`);
+}
+
+/** `a` and `a/b` of `a/b/c`. */
+function foldersAbove(path: string): readonly string[] {
+  const parts = path.split("/");
+  return parts.slice(1).map((_, n) => parts.slice(0, n + 1).join("/"));
 }
 
 function moved(request: CommitRequest, head: string | null): CommitResult {

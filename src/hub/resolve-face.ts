@@ -35,7 +35,7 @@ export interface ResolveFaceOptions {
   readonly transfers: Transfers;
   /** Of the store of xorbs, as its addresses have it. */
   readonly instance: string;
-  readonly desk: Pick<GitDesk, "callerOf" | "standing" | "gate" | "storedAs" | "onFailure">;
+  readonly desk: Pick<GitDesk, "callerOf" | "named" | "standing" | "gate" | "storedAs" | "onFailure">;
   readonly random: RandomBytes;
   readonly limits?: Partial<ResolveFaceLimits>;
 }
@@ -129,10 +129,11 @@ export class ResolveFace {
     return true;
   }
 
-  async #answer(address: FileAddress, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #answer(wanted: FileAddress, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { desk, transfers } = this.#options;
     const asked = await desk.callerOf(request.headers.authorization);
     if ("refused" in asked) return refuse(response, { status: 401, says: badToken });
+    const address = { ...wanted, repo: desk.named(wanted.repo, asked) };
     const no = mayAccess(address.repo, false, asked, desk.standing(address.repo));
     if (no) return refuse(response, noRepo(address.repo));
     const account = askedBy(asked);

@@ -490,6 +490,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     visitorKeys,
     box,
     xet: large.service,
+    largeFiles: large.files,
     clock,
     random,
     about: {

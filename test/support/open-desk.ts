@@ -8,6 +8,7 @@ export const openDesk = {
     const may = (): boolean => true;
     return { caller: { account: accountOf(field), admin: true, via: { kind: "token", id: "t_1" }, may, grants: may } };
   },
+  named: (repo) => repo,
   standing: () => "public",
   gate: async () => undefined,
   storedAs: ({ id }) => id,

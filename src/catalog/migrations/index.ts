@@ -25,6 +25,7 @@ import { discussions } from "./0021-discussions.ts";
 import { repoAccess } from "./0022-repo-access.ts";
 import { receiptLog } from "./0023-receipt-log.ts";
 import { webhooks } from "./0024-webhooks.ts";
+import { repoAliases } from "./0025-repo-aliases.ts";
 
 export interface Migration {
   /** 1, 2, 3… without a hole. */
@@ -63,6 +64,7 @@ export const migrations: readonly Migration[] = [
   repoAccess,
   receiptLog,
   webhooks,
+  repoAliases,
 ];
 
 /**

@@ -13,17 +13,24 @@ import { noFiles } from "./gate.ts";
 
 export { anyRepo } from "../../audited.ts";
 
-export function namedRepo(c: ApiContext): RepoName {
+/** What a path names: as the repository is called itself for who may know of it, where it is asked for in other letters or by a name that it had. */
+export function namedRepo(c: ApiContext, server: Server): RepoName {
   const { kind = "", owner = "", name = "" } = c.req.param() as Readonly<Record<string, string>>;
-  return repoName(kind as RepoKind, owner, name);
+  const asked = repoName(kind as RepoKind, owner, name);
+  const own = server.hub.repos.named(asked);
+  const repo = server.hub.repos.find(own);
+  return repo && mayKnowRepo(c, repo) ? own : asked;
+}
+
+function mayKnowRepo(c: ApiContext, repo: HubRepo): boolean {
+  return !repo.private || mayKnow(c, repo.owner, "read", repo.key);
 }
 
 /** The repository, if it is there and the caller may know that; else the answer that says no. */
 export function readableRepo(c: ApiContext, server: Server): HubRepo | Response {
-  const name = namedRepo(c);
+  const name = namedRepo(c, server);
   const repo = server.hub.repos.find(name);
-  const isKnown = repo && (!repo.private || mayKnow(c, repo.owner, "read", repo.key));
-  return isKnown ? repo : noRepo(c, name);
+  return repo && mayKnowRepo(c, repo) ? repo : noRepo(c, name);
 }
 
 /** The same for who may change it. */
@@ -32,7 +39,7 @@ export function writableRepo(
   server: Server,
   right: Right = "write",
 ): { readonly repo: HubRepo; readonly caller: Caller } | Response {
-  const name = namedRepo(c);
+  const name = namedRepo(c, server);
   const caller = ownerOf(c, name.owner, right, keyOf(name));
   if (caller instanceof Response) return caller;
   const repo = server.hub.repos.find(name);
@@ -66,6 +73,26 @@ export async function changeableRepo(
   }
   const asked = writableRepo(c, server);
   return asked instanceof Response ? asked : { ...asked, by: { account: asked.caller.account, mayWrite: true } };
+}
+
+/** Paths of the Hub's clients that begin with a repository: of the API, and of its files. */
+const belowRepo = [
+  /^\/api\/(models|datasets|spaces)\/([^/]+)(?:\/([^/]+))?/,
+  /^\/(?:(datasets|spaces)\/)?([^/]+)\/(?:resolve|raw)\//,
+];
+
+/**
+ * What is said of a path that is no route, where it names no repository that the caller may know of: clients ask also for a name without an
+ * owner, which the Hub has and nobody here. Undefined where it names one, or begins with none.
+ */
+export function noSuchRepo(c: ApiContext, server: Server, path: string): Response | undefined {
+  const found = belowRepo.map((pattern) => pattern.exec(path)).find((match) => match !== null);
+  if (!found) return undefined;
+  const [, kind = "models", owner = "", name] = found;
+  const repo = name === undefined ? undefined : server.hub.repos.find(repoName(kind as RepoKind, owner, name));
+  if (repo && mayKnowRepo(c, repo)) return undefined;
+  const detail = `There is no ${repoNouns[kind as RepoKind]} ${shown(owner)}: what is asked for is named OWNER/NAME.`;
+  return refuse(c, "control/not-found", { detail }, { "x-error-code": "RepoNotFound" });
 }
 
 /** Also of a private one that the caller may not know of. */

@@ -8,6 +8,7 @@ import { pullOf } from "../../../hub/pull-ref.ts";
 import type { RefFound, RepoReader } from "../../../hub/repo-reader.ts";
 import type { RefChange } from "../../../hub/repository-refs.ts";
 import { instant, iso } from "../../../stdx/time.ts";
+import { escapeHtml } from "../../../http/index.ts";
 import type { ApiContext, Route } from "../../api.ts";
 import { refuse } from "../../api.ts";
 import { noteChange } from "../../auditing.ts";
@@ -66,9 +67,11 @@ export const historyRoute: Route = (api, server) => {
     const page = pageOf(c, commitsMost);
     const total = await hub.reader.countCommits(hub.folderOf(repo), commit);
     const found = await hub.reader.commits(hub.folderOf(repo), commit, page);
+    const isFormatted = (c.req.queries("expand[]") ?? c.req.queries("expand") ?? []).includes("formatted");
     const commits = found.map(({ id, title, message, author, seconds: at }) => ({
       ...{ id, title, message, authors: [{ user: author, avatar: "" }] },
       date: iso(instant(at * 1000)),
+      ...(isFormatted && { formatted: { title: escapeHtml(title), message: escapeHtml(message) } }),
     }));
     const path = `/api/${repo.kind}/${repo.id}/commits/${commit}`;
     // Where they say much, fewer come than were asked for.
@@ -101,7 +104,7 @@ export const historyRoute: Route = (api, server) => {
     const name = c.req.param("branch");
     if (name === builtBranch)
       return refuse(c, "control/conflict", {
-        detail: "main cannot be deleted: it is what is read where nothing else is asked for.",
+        detail: "Cannot delete refs/heads/main: it is what is read where nothing else is asked for.",
       });
     if (!(await hub.store.exists(repo.stored))) return noRevision(c, repo, name);
     noteChange(c, { branch: name });

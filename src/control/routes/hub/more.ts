@@ -8,7 +8,7 @@ import type { Route } from "../../api.ts";
 import { mayKnow, notFor, problemResponse } from "../../api.ts";
 import { problemOf } from "../../../http/index.ts";
 import { gateFormOf } from "../../gate-form.ts";
-import { cardOf, cardProblems } from "../../hub-cards.ts";
+import { cardOf, cardProblems, hasCard } from "../../hub-cards.ts";
 import { jsonBody } from "../../json-body.ts";
 import { anyRepo, readableRepo, writableRepo } from "./asked-repo.ts";
 import { noFiles } from "./gate.ts";
@@ -69,7 +69,8 @@ export const moreRoute: Route = (api, server) => {
 /** A form that cannot be asked is no fault of what the page is for; but nobody gets access by it. */
 function ofCard(content: string): { readonly problems: readonly string[]; readonly warnings: readonly string[] } {
   const form = gateFormOf(cardOf(content));
-  return { problems: cardProblems(content), warnings: form.ok ? [] : form.problems };
+  const missing = hasCard(content) ? [] : ["no front matter: it is found by its name alone"];
+  return { problems: cardProblems(content), warnings: [...missing, ...(form.ok ? [] : form.problems)] };
 }
 
 function ofSpace(content: string): { readonly problems: readonly string[]; readonly warnings: readonly string[] } {

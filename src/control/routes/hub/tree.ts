@@ -62,7 +62,11 @@ async function entriesOf(
   },
 ): Promise<readonly object[]> {
   const { repo, revision, items, expand } = wish;
-  const entries = items.map(entryOf);
+  const hashes = await server.hub.xetHashes(
+    repo,
+    items.flatMap(({ lfs }) => lfs ?? []),
+  );
+  const entries = items.map((item) => entryOf(item, hashes));
   if (!expand || revision === "empty") return entries;
   const paths = items.map(({ path }) => path);
   const last = await server.hub.reader.lastCommits(server.hub.folderOf(repo), revision.commit, paths);
@@ -77,10 +81,15 @@ async function entriesOf(
   });
 }
 
-export function entryOf({ type, oid, size, path, lfs }: TreeItem): { readonly path: string } {
+/** `xetHashes`: by SHA-256; a client that is told need not ask for the file's own address first. */
+function entryOf(
+  { type, oid, size, path, lfs }: TreeItem,
+  xetHashes: ReadonlyMap<string, string> = new Map(),
+): { readonly path: string } {
   if (lfs === undefined) return { type, oid, size, path } as { path: string };
   const large = { oid: lfs.oid, size: lfs.size, pointerSize: size };
-  return { type, oid, size: lfs.size, path, lfs: large } as { path: string };
+  const xetHash = xetHashes.get(lfs.oid);
+  return { type, oid, size: lfs.size, path, lfs: large, ...(xetHash && { xetHash }) } as { path: string };
 }
 
 /** `@huggingface/hub` writes a pull request's reference with its slashes as they are. */

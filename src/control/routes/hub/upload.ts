@@ -76,7 +76,7 @@ export const uploadRoute: Route = (api, server) => {
 
   api.post(`${anyRepo}/commit/:rev`, async (c) => {
     const startedAt = server.clock.wall();
-    const name = namedRepo(c);
+    const name = namedRepo(c, server);
     const branch = c.req.param("rev");
     if (asksPull(c) || pullOf(branch) !== undefined) return commitPull(c, server, branch);
     // It makes the Space that is not there.
