@@ -29,6 +29,8 @@ const needs: Readonly<Record<string, Access>> = {
   "GET /login": "open",
   // The console's program and its one page, which says nothing: what it shows it asks the API for.
   "GET /console/:file": "open",
+  "GET /docs": "open",
+  "GET /docs/:path{.+}": "open",
   "GET /admin": "open",
   "GET /admin/:part": "open",
   "GET /gpu": "open",
