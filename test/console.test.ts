@@ -80,7 +80,7 @@ describe("the console", chromiumNeeds, () => {
     [`/spaces/${app.space}/builds`, app.deployed.build?.id ?? ""],
     [`/spaces/${app.space}/logs`, /lines? so far/],
     [`/spaces/${app.space}/requests`, "Nobody has asked for this app yet"],
-    [`/spaces/${app.space}/calls`, "No GPU call of yours yet"],
+    [`/spaces/${app.space}/calls`, "No GPU call here yet"],
     [`/spaces/${app.space}/files`, "README.md"],
     [`/spaces/${app.space}/settings`, "sleep-after"],
     ["/gpu", "Nobody waits."],
@@ -163,7 +163,7 @@ describe("the console", chromiumNeeds, () => {
     for (const [path, shows] of [
       [`/spaces/${app.space}`, "Limits of a build"],
       [`/spaces/${app.space}/files`, "README.md"],
-      [`/spaces/${app.space}/calls`, "No GPU call of yours yet"],
+      [`/spaces/${app.space}/calls`, "No GPU call here yet"],
       ["/gpu", "Nobody waits."],
       ["/me", "left"],
       [`/spaces/${app.space}/builds`, "It is for the owner"],

@@ -519,12 +519,16 @@ export class WaybillClient {
     return this.#http.lines(`/api/builds/${encodeURIComponent(id)}/log`, options);
   }
 
+  /** With `space` those of the Space: everybody's for who may write to it, one's own for others. */
   async calls({
     account,
+    space,
     page,
     ...asking
-  }: Asking & { account?: string | undefined; page?: string | undefined } = {}): Promise<Page<CallView>> {
-    return await this.#http.get("/api/calls", { account, page }, asking);
+  }: Asking & { account?: string | undefined; space?: string | undefined; page?: string | undefined } = {}): Promise<
+    Page<CallView>
+  > {
+    return await this.#http.get("/api/calls", { account, space, page }, asking);
   }
 
   async call(id: string, asking: Asking = {}): Promise<CallView> {

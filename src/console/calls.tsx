@@ -7,22 +7,36 @@ import { WideTable } from "./table.tsx";
 import { useSpoken } from "./words/words.tsx";
 import ui from "./ui.module.css";
 
-export function CallTable({ calls }: { readonly calls: readonly CallView[] }): ReactNode {
+/** `by`: what tells the rows apart, the Spaces of one account's calls or the accounts of one Space's. */
+export function CallTable({
+  calls,
+  by = "space",
+}: {
+  readonly calls: readonly CallView[];
+  readonly by?: "space" | "account";
+}): ReactNode {
   const { words, format } = useSpoken();
   return (
     <WideTable
       label={words.calls}
-      names={[words.time, words.call, words.space, words.state, words.held, words.used, words.charged, words.receipt]}
+      names={[
+        words.time,
+        words.call,
+        by === "space" ? words.space : words.who,
+        words.state,
+        words.held,
+        words.used,
+        words.charged,
+        words.receipt,
+      ]}
     >
-      {calls.map(({ id, at, space, stage, outcome, code, heldMs, usedMs, chargedMs, receipt, waiting }) => (
+      {calls.map(({ id, at, space, stage, outcome, code, heldMs, usedMs, chargedMs, receipt, waiting, account }) => (
         <tr key={id}>
           <td className={ui["whole"]}>{format.moment(at, Date.now())}</td>
           <td>
             <Link href={`/w/${id}`}>{id}</Link>
           </td>
-          <td>
-            <Link href={`/spaces/${space}`}>{space}</Link>
-          </td>
+          <td>{by === "space" ? <Link href={`/spaces/${space}`}>{space}</Link> : account}</td>
           <td>
             <span className={outcome === "refused" || outcome === "failed" ? ui["failed"] : undefined}>
               {outcome === null ? words.callStages[stage] : `${outcome === "ok" ? "" : "✕ "}${words.outcomes[outcome]}`}

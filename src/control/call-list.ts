@@ -58,19 +58,23 @@ export class CallList {
     await this.#follow();
   }
 
+  /** Of an account, of a Space, or of an account at a Space. */
   async list({
     account,
+    space,
     page,
     limit,
   }: {
-    account: string;
+    account?: string | undefined;
+    space?: string | undefined;
     page: string | undefined;
     limit: number;
   }): Promise<Page<CallView>> {
     await this.caughtUp();
     const found = await this.#parts.catalog.calls.list({
-      account,
       limit,
+      ...(account === undefined ? {} : { account }),
+      ...(space === undefined ? {} : { space }),
       ...(page === undefined ? {} : { before: page }),
     });
     if (!found) return { items: [], next: null };

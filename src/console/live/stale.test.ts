@@ -13,6 +13,7 @@ const paths = [
   "/api/works/c_1",
   "/api/works/c_2",
   "/api/calls",
+  "/api/calls?space=alice%2Fdemo",
   "/api/quota",
   "/api/gpu/queue",
   "/api/status",
@@ -25,7 +26,11 @@ const old = (change: Change): readonly string[] =>
 describe("what an event makes old", () => {
   test("a call: itself and the lists that have it, and the queue and the quota where those changed", () => {
     const calls = [{ id: "c_1", space: "alice/demo" }];
-    assert.deepEqual(old({ type: "ledger", index: 7, calls, queue: false, quota: false }), ["works/c_1", "calls"]);
+    assert.deepEqual(old({ type: "ledger", index: 7, calls, queue: false, quota: false }), [
+      "works/c_1",
+      "calls",
+      "calls?space=alice%2Fdemo",
+    ]);
     assert.deepEqual(old({ type: "ledger", index: 7, calls: [], queue: true, quota: true }), [
       "quota",
       "gpu/queue",
@@ -35,6 +40,7 @@ describe("what an event makes old", () => {
       "works/c_1",
       "works/c_2",
       "calls",
+      "calls?space=alice%2Fdemo",
     ]);
   });
 

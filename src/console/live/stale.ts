@@ -44,7 +44,7 @@ function isOfCalls(path: string): boolean {
 }
 
 function isOfCall(path: string, id: string): boolean {
-  return path === "/api/calls" || path === `/api/works/${id}`;
+  return path === "/api/calls" || path.startsWith("/api/calls?") || path === `/api/works/${id}`;
 }
 
 function isList(path: string): boolean {

@@ -1,4 +1,4 @@
-/** One's own GPU calls of this Space. */
+/** GPU calls of this Space: everybody's for who may change it, one's own for others. */
 import type { ReactNode } from "react";
 import type { CallView } from "../../contract/api.ts";
 import { SignInLink } from "../asked.tsx";
@@ -19,12 +19,13 @@ export function CallsTab({ id }: { readonly id: string }): ReactNode {
     );
   return (
     <>
-      <p className={ui["muted"]}>{words.ownCalls}</p>
-      <Paged<CallView> path="/api/calls" what={words.calls} empty={<p>{words.noCalls}</p>}>
-        {(calls) => {
-          const here = calls.filter(({ space }) => space === id);
-          return here.length === 0 ? <p className={ui["panel"]}>{words.noCalls}</p> : <CallTable calls={here} />;
-        }}
+      <p className={ui["muted"]}>{words.callsHere}</p>
+      <Paged<CallView>
+        path={`/api/calls?space=${encodeURIComponent(id)}`}
+        what={words.calls}
+        empty={<p>{words.noCallsHere}</p>}
+      >
+        {(calls) => <CallTable calls={calls} by="account" />}
       </Paged>
     </>
   );

@@ -228,7 +228,8 @@ export const en = {
   held: "Held",
   used: "Used",
   callStages: { queued: "waits", granted: "granted", running: "runs", ended: "ended" },
-  ownCalls: "Your own calls of this Space.",
+  callsHere: "Who may change this Space sees everybody's calls of it; all others see their own.",
+  noCallsHere: "No GPU call here yet. Open the app and run it, or: waybill call.",
   noCalls: "No GPU call of yours yet. Open a Space and run it, or: waybill call.",
   bytes: (count: string) => `${count} bytes`,
   // What is set.

@@ -47,8 +47,10 @@ export const builds = {
 
 export const calls = {
   "GET /api/calls": {
-    ...{ tag: "calls", access: "account", summary: "List an account's GPU calls, newest first." },
-    ...{ query: { ...accountOf, ...pageOf }, codes: missing },
+    ...{ tag: "calls", access: "account", summary: "List GPU calls, newest first: an account's, or a Space's." },
+    says: "With `space`: everybody's calls of it for who may write to it, the caller's own for others.",
+    query: { ...accountOf, space: word("Of which Space: `OWNER/NAME`."), ...pageOf },
+    codes: missing,
   },
   "GET /api/calls/:id": {
     ...{ tag: "calls", access: "open", summary: "Show a call, with what it waits for." },
