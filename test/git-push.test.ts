@@ -76,6 +76,12 @@ describe("git push", () => {
     assert.match(push.says, /remote: branch dev is taken at [0-9a-f]{7}: no build\. Only main is built/);
     const id = /remote: tag v1 is taken at [0-9a-f]{7}: no build\..* explain (b_\w+)/.exec(push.says)?.[1] ?? "";
     assert.match((await alice.client.explain(id)).sentence, /Only main is built/);
+    const told = await alice.client.explain(build?.id ?? "");
+    const by = told.chain?.at(-1);
+    assert.deepEqual([by?.kind, by?.by, told.chain?.at(-2)?.kind], ["transfer", "alice", "commit"]);
+    const commit = await alice.client.explain(`alice/branches@${(await up.admin.build(build?.id ?? "")).commit}`);
+    assert.match(commit.sentence, /It was pushed by alice\./);
+    assert.ok(commit.links.some((link) => link.id === by?.id));
     assert.equal((await up.admin.space("alice/branches")).build?.id, build?.id);
     const gone = await work.run("push", "origin", ":dev");
     assert.match(gone.says, /remote: branch dev is deleted/);

@@ -146,6 +146,12 @@ describe("a platform that runs", () => {
     const { call, work } = await visit(`${app.url}/gpu/hold?seconds=0.1`, alice);
     await endedCall(alice.client, call);
     const build = app.deployed.build?.id ?? "";
+    const { chain = [] } = await alice.client.explain(call);
+    assert.deepEqual(
+      chain.map(({ kind, by }) => (by === undefined ? kind : `${kind} by ${by}`)),
+      ["request", "call", "replica", "build", "commit", "request by alice"],
+    );
+    assert.deepEqual([chain[0]?.id, chain[1]?.id, chain[3]?.id], [work, call, build]);
     const refused: readonly [what: string, ask: () => Promise<unknown>][] = [
       ["commit", () => bob.client.commit(app.space, Buffer.from("{}\n"))],
       ["requests", () => bob.client.requests(app.space)],

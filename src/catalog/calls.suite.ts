@@ -260,6 +260,23 @@ export function callsSuite(name: string, openSql: () => Promise<SqlRunner>, numR
       assert.equal((await calls.get("c_1"))?.receipt, null);
     });
 
+    test("a replica's calls are found by the time in which they had a GPU, up to and with its first instant", async () => {
+      const { calls } = await projected(
+        [admitted(), granted("c_1")],
+        [admitted({ call: "c_2" }), queued("c_2")],
+        [settled("c_1", "returned")],
+        [admitted({ call: "c_3", replica: "p_2" }), granted("c_3")],
+        [granted("c_2")],
+      );
+      const asked = { space: "alice/demo", replica: "p_1", limit: 9 };
+      const during = async (from: number, to: number): Promise<readonly string[]> =>
+        (await calls.during({ ...asked, from: instant(t0 + from), to: instant(t0 + to) })).map(({ id }) => id);
+      assert.deepEqual(await during(0, 100), []);
+      assert.deepEqual(await during(0, 101), ["c_1"]);
+      assert.deepEqual(await during(300, 501), ["c_2", "c_1"]);
+      assert.deepEqual(await during(301, 9_000), ["c_2"]);
+    });
+
     test("a visitor who left a call that returned leaves it ok", async () => {
       const { calls } = await projected(
         [admitted(), granted("c_1")],

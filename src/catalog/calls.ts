@@ -48,6 +48,14 @@ export interface CallsAsked {
 /** What has no window is told once a day. */
 const dayMs = 24 * 3_600_000;
 
+export interface CallsDuring {
+  readonly space: string;
+  readonly replica: string;
+  readonly from: Instant;
+  readonly to: Instant;
+  readonly limit: number;
+}
+
 export class Calls {
   readonly #db: Database;
   readonly #sql: SqlRunner;
@@ -109,6 +117,21 @@ export class Calls {
       .limit(limit + 1)
       .execute();
     return pageOf(rows, limit, (row) => ({ order: row.journalIndex, id: row.id }), callOf);
+  }
+
+  /** A replica's calls that had a GPU within `[from, to)`; at most `limit`, the newest. */
+  async during({ space, replica, from, to, limit }: CallsDuring): Promise<readonly CallRow[]> {
+    const rows = await this.#db
+      .selectFrom("calls")
+      .selectAll()
+      .where("space", "=", space)
+      .where("replica", "=", replica)
+      .where("grantedAt", "<", to)
+      .where((eb) => eb.or([eb("endedAt", "is", null), eb("endedAt", ">=", from)]))
+      .orderBy("journalIndex", "desc")
+      .limit(limit)
+      .execute();
+    return rows.map(callOf);
   }
 
   async get(id: string): Promise<CallRow | undefined> {

@@ -442,6 +442,7 @@ export class ControlWorld implements AsyncDisposable {
       workOf: async ({ emitter, seq }: Pick<Entry, "emitter" | "seq">) =>
         emitter === "server" ? (this.drafts[seq - 1]?.work ?? null) : null,
       readSpan: async () => this.#span(),
+      readPassages: async () => ({ passages: [], isCut: false, clocks: [] }),
       readCounted: async () => null,
       index: () => 0,
     };

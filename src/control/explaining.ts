@@ -4,9 +4,11 @@ import type { Catalog } from "../catalog/catalog.ts";
 import type { CallView } from "../contract/api.ts";
 import type { NumberedEvent } from "../catalog/space-events.ts";
 import type { Actor } from "../core/spaces/model.ts";
+import type { ChainStep } from "../evidence/chain.ts";
 import type { Entry, WorkKind } from "../evidence/entry.ts";
 import { explain, explainCounted, explainSpace } from "../evidence/explain.ts";
-import type { Charge, Explanation } from "../evidence/verdict.ts";
+import { relationOf } from "../evidence/relations.ts";
+import type { Charge, Explanation, Link } from "../evidence/verdict.ts";
 import type { LinkedWork, WorkRecord } from "../evidence/work-record.ts";
 import type { Incident } from "../evidence/incidents.ts";
 import type { Journal } from "../journal/index.ts";
@@ -19,6 +21,7 @@ import { askedId } from "./asked-id.ts";
 import { standingSays, trimmedSays } from "./build-story.ts";
 import type { Builds } from "./builds.ts";
 import type { Engine } from "./engine.ts";
+import { Linking, type Held } from "./linking.ts";
 import type { HubRepos } from "./hub-repos.ts";
 import type { Replicas } from "./replicas.ts";
 import type { Spaces } from "./spaces.ts";
@@ -56,19 +59,27 @@ const linksMax = 20;
 /** What happened to a Space last: enough for how it came into its state. */
 const eventsShown = 20;
 
+/** `short`: without what is told beside it and changes no verdict. */
+export type How = "whole" | "short";
+
 export class Explaining {
   readonly #parts: ExplainingParts;
   readonly #subjects: Subjects;
+  readonly #linking: Linking;
 
   constructor(parts: ExplainingParts) {
     this.#parts = parts;
     const lines = async (ids: readonly string[]): Promise<readonly LinkedWork[]> =>
       (await Promise.all(ids.map((id) => this.#line(id)))).flatMap((told) => told?.line ?? []);
-    this.#subjects = new Subjects({ ...parts, lines, read: () => this.#readNow() });
+    const held = (id: string, kind: WorkKind): Promise<Held> => this.#held(id, kind);
+    this.#linking = new Linking({ ...parts, held, now: () => parts.engine.now() });
+    const push = async (build: string): Promise<ChainStep | undefined> =>
+      this.#linking.push(await this.#held(build, "build"));
+    this.#subjects = new Subjects({ ...parts, lines, push, read: () => this.#readNow() });
   }
 
   /** The story of any id; undefined where the record holds nothing under it. */
-  async explain(id: string): Promise<Explained | undefined> {
+  async explain(id: string, how: How = "whole"): Promise<Explained | undefined> {
     const asked = askedId(id);
     switch (asked.of) {
       case "nothing":
@@ -84,7 +95,7 @@ export class Explaining {
       case "place":
         return alone(await this.#subjects.slot(id)) ?? this.#entry(id, asked);
       case "id":
-        return this.#id(id);
+        return this.#id(id, how);
     }
   }
 
@@ -102,9 +113,9 @@ export class Explaining {
     return { detail, next: `It would be ${kind.says}. ${gone}; ids are shown whole: check it.${look}` };
   }
 
-  async #id(id: string): Promise<Explained | undefined> {
+  async #id(id: string, how: How): Promise<Explained | undefined> {
     const kind = workKindOf(id);
-    if (kind) return this.#work(id, kind);
+    if (kind) return this.#work(id, kind, how);
     // A node may have a name that begins like one of our ids.
     return (await this.#byPrefix(id)) ?? alone(await this.#subjects.node(id));
   }
@@ -143,21 +154,37 @@ export class Explaining {
     return view && as(id, await this.explain(view.work));
   }
 
-  async #work(id: string, kind: WorkKind): Promise<Explained | undefined> {
-    const { record, links } = await this.#held(id, kind);
+  async #work(id: string, kind: WorkKind, how: How): Promise<Explained | undefined> {
+    const held = await this.#held(id, kind);
+    const { record, links } = held;
     const linked = await this.#linked(record, links);
     if (record.entries.length === 0 && linked.length === 0 && record.trimmed === undefined) return undefined;
     const explanation = explain({ ...record, links: linked.map(({ line }) => line) });
     const beside = new Map(linked.map(({ line, concerned }) => [line.id, concerned]));
-    return { explanation, beside, ...(await this.#owners(record)) };
+    const told = { explanation, beside, ...(await this.#owners(record)) };
+    return how === "short" ? told : this.#withChain(held, told);
+  }
+
+  /** With what is likely to belong to it, on which no verdict rests, and the chain that it is a link of. */
+  async #withChain(held: Held, told: Explained): Promise<Explained> {
+    const inside = await this.#linking.inside(held.record);
+    const { steps, through } = await this.#linking.chain(held, inside);
+    const beside = new Map(told.beside);
+    for (const record of through) if (!beside.has(record.id)) beside.set(record.id, await this.#owners(record));
+    const { links } = told.explanation;
+    const more = inside.filter(({ id }) => !links.some((link) => link.id === id));
+    const lines = await Promise.all(more.map(({ id }) => this.#line(id, held.record)));
+    for (const { line, concerned } of lines.flatMap((one) => one ?? [])) beside.set(line.id, concerned);
+    const likely = lines.flatMap((one, at): Link[] => (one ? [{ ...one.line, likely: more[at]?.says ?? "" }] : []));
+    const chain = steps.length === 0 ? {} : { chain: steps };
+    return { ...told, beside, explanation: { ...told.explanation, links: [...links, ...likely], ...chain } };
   }
 
   async #record(id: string, kind: WorkKind): Promise<WorkRecord> {
     return (await this.#held(id, kind)).record;
   }
 
-  /** All that the two records hold of a work; `links`: works that it names, and that name it. */
-  async #held(id: string, kind: WorkKind): Promise<{ record: WorkRecord; links: readonly string[] }> {
+  async #held(id: string, kind: WorkKind): Promise<Held> {
     const { engine, journal, evidence } = this.#parts;
     const journalIndex = engine.durable;
     const [told, views, row, standing] = await Promise.all([
@@ -193,16 +220,18 @@ export class Explaining {
     const { calls: rows } = this.#parts.catalog;
     const calls = record.kind === "request" ? await rows.list({ request: record.id, limit: linksMax }) : undefined;
     const ids = worksBeside(record, calls?.items ?? [], links);
-    const linked = await Promise.all(ids.slice(0, linksMax).map((id) => this.#line(id)));
+    const linked = await Promise.all(ids.slice(0, linksMax).map((id) => this.#line(id, record)));
     return linked.flatMap((line) => line ?? []);
   }
 
-  async #line(id: string): Promise<Line | undefined> {
+  /** `own`: of which it is told. */
+  async #line(id: string, own?: WorkRecord): Promise<Line | undefined> {
     const kind = workKindOf(id);
     if (!kind) return undefined;
     const record = await this.#record(id, kind);
     if (record.entries.length === 0) return undefined;
     const { outcome, verdict, sentence } = explain(record);
+    const relation = own && relationOf(own, record);
     const line: LinkedWork = {
       id,
       kind,
@@ -210,6 +239,7 @@ export class Explaining {
       code: verdict && `${verdict.boundary}/${verdict.code}`,
       sentence: verdict?.sentence ?? sentence,
       at: record.entries.map((entry) => entry.at).sort()[0] ?? "",
+      ...(relation && { relation }),
       ...(verdict && { certainty: verdict.certainty, owner: verdict.owner }),
     };
     return { line, concerned: await this.#owners(record) };

@@ -5,6 +5,7 @@ import { handOverPaths } from "../contract/hand-over.ts";
 import type { PoolView } from "../contract/pools.ts";
 import type { StatusView } from "../contract/status.ts";
 import { isOpen, probesSay, type Isolation } from "../contract/isolation.ts";
+import { chainSays } from "../evidence/chain.ts";
 import type { Entry } from "../evidence/entry.ts";
 import { idKindsSay } from "../evidence/id-kinds.ts";
 import type { Charge, Explanation, Link, Verdict } from "../evidence/verdict.ts";
@@ -124,12 +125,14 @@ export function workPage(explanation: Explanation, { details }: { details: boole
   // A call and its request are the same visitor's; replicas and builds are the owner's.
   const shown = details ? links : links.filter((link) => link.kind === "call" || link.kind === "request");
   const linked = shown.length === 0 ? "" : `<h2>Linked</h2><ul>${shown.map(linkItem).join("")}</ul>`;
+  const { chain = [] } = explanation;
+  const chained = details && chain.length > 0 ? `<p class="muted">${escapeHtml(chainSays(chain))}</p>` : "";
   const entries = details
     ? `<h2>Entries</h2><table><thead><tr><th>Time</th><th>Hop</th><th>Mark</th><th>Entry</th><th>Facts</th></tr></thead><tbody>${explanation.entries.map(entryRow).join("")}</tbody></table>`
     : `<p class="muted">The proof is for the owner of the Space and for the operator: <code>waybill explain ${escapeHtml(id)}</code></p>`;
   return page(
     `${id} - Waybill`,
-    `<p class="muted">${escapeHtml(kind)}, <span${outcome === "ok" ? "" : ' class="failed"'}>${escapeHtml(outcome)}</span></p><h1>${escapeHtml(id)}</h1>${told}${counted}${linked}${entries}<p><a href="/">Console</a></p>`,
+    `<p class="muted">${escapeHtml(kind)}, <span${outcome === "ok" ? "" : ' class="failed"'}>${escapeHtml(outcome)}</span></p><h1>${escapeHtml(id)}</h1>${told}${counted}${chained}${linked}${entries}<p><a href="/">Console</a></p>`,
   );
 }
 
@@ -165,9 +168,9 @@ function chargeSays({ chargedMs, heldMs, releasedMs, receipt }: Charge): string 
   return `${chargedMs / 1000} s of ${heldMs / 1000} s held${back}${receipt ? `; receipt <code>${escapeHtml(receipt)}</code>` : ""}`;
 }
 
-function linkItem({ id, kind, outcome, code, sentence }: Link): string {
+function linkItem({ id, kind, outcome, code, sentence, likely }: Link): string {
   const ended = code ?? outcome ?? "";
-  return `<li>${escapeHtml(kind)} <a href="/w/${escapeHtml(id)}">${escapeHtml(id)}</a> ${escapeHtml(ended)}${sentence ? `<br><span class="muted">${proseHtml(sentence)}</span>` : ""}</li>`;
+  return `<li>${escapeHtml(kind)} <a href="/w/${escapeHtml(id)}">${escapeHtml(id)}</a> ${escapeHtml(ended)}${sentence ? `<br><span class="muted">${proseHtml(sentence)}</span>` : ""}${likely ? `<br><span class="muted">${escapeHtml(`likely: ${likely}`)}</span>` : ""}</li>`;
 }
 
 function entryRow({ at, hop, mark, id, facts }: Entry): string {

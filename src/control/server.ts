@@ -251,7 +251,7 @@ export class Server {
       call: (id) => this.calls.get(id),
       incident: async (id) => this.incidents?.get(id),
     });
-    this.#spans = new Spans({ ...parts, explain: (id) => this.#explaining.explain(id) });
+    this.#spans = new Spans({ ...parts, explain: (id) => this.#explaining.explain(id, "short") });
   }
 
   onFailure(what: string, error: unknown): void {

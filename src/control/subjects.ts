@@ -7,6 +7,7 @@ import type { NodeState, State } from "../core/state.ts";
 import { waitingOn } from "../core/bays.ts";
 import { drainOf, homeOf, troubleOf, type Card } from "../core/slots.ts";
 import { callOutcomes } from "../evidence/call-outcomes.ts";
+import type { ChainStep } from "../evidence/chain.ts";
 import { explainNode, type NodeCard } from "../evidence/explain-node.ts";
 import { explainTold, type Told } from "../evidence/explain-told.ts";
 import type { Incident } from "../evidence/incidents.ts";
@@ -32,6 +33,8 @@ export interface SubjectParts {
   readonly hubRepos: HubRepos;
   /** The works that these ids name, each in a line; those of which nothing is recorded are left out. */
   lines(ids: readonly string[]): Promise<readonly Link[]>;
+  /** By which a build's commit came. */
+  push(build: string): Promise<ChainStep | undefined>;
   incident(id: string): Promise<Incident | undefined>;
   read(): WorkRecord["read"];
 }
@@ -123,9 +126,11 @@ export class Subjects {
     if (!newest) return undefined;
     const name = `${id}@${newest.commit}`;
     const others = new Set(builds.map((build) => build.commit)).size > 1;
-    const links = await this.#parts.lines(builds.map((build) => build.id));
+    const push = await this.#parts.push(builds.at(-1)?.id ?? newest.id);
+    const links = await this.#parts.lines([...(push ? [push.id] : []), ...builds.map((build) => build.id)]);
     const says = [
       `Commit ${newest.commit} of ${id} has ${count(builds.length, "build")}${builds.length === shownMax ? " or more" : ""}`,
+      ...(push?.by === undefined ? [] : [`It was pushed by ${push.by}`]),
       buildSays(newest),
       ...(others ? [`Other commits begin with ${commit} too: write more of it`] : []),
     ];

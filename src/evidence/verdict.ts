@@ -2,6 +2,8 @@
 import type { Payer } from "./payer.ts";
 import type { Boundary, Owner, Retry } from "./codes.ts";
 import type { EmitterClock, Entry, Gap, WorkKind } from "./entry.ts";
+import type { ChainStep } from "./chain.ts";
+import type { Relation } from "./relations.ts";
 import type { InferenceRule } from "./rules/inferences.ts";
 
 export type Certainty = "proved" | "likely" | "unknown";
@@ -60,6 +62,10 @@ export interface Link {
   /** `boundary/name`, where it has one. */
   readonly code?: string | null;
   readonly sentence?: string;
+  /** What the one that is told is to it; absent where the record only says that they belong together. */
+  readonly relation?: Relation;
+  /** Nobody's record names it: why it is likely to belong to it. */
+  readonly likely?: string;
 }
 
 /** The document of `waybill explain ID --json`. `verdict` is null for a work that went well or is still going on. */
@@ -75,6 +81,8 @@ export interface Explanation {
   readonly gaps: readonly Gap[];
   /** Works that this one caused or was caused by. */
   readonly links: readonly Link[];
+  /** From the visitor's request down to the push of the code that served it, with this work in its place. */
+  readonly chain?: readonly ChainStep[];
   /** How far the clocks of those who told of it are from the server's: shown, and no verdict rests on it. */
   readonly clocks?: readonly EmitterClock[];
   /** Where more of it is shown: commands, as they are typed. */

@@ -1,6 +1,7 @@
 /** What `explain` is given: everything that the record holds of one work, and which indexes that record was read at. */
 import type { Owner } from "./codes.ts";
 import type { Certainty, Charge, WorkOutcome } from "./verdict.ts";
+import type { Relation } from "./relations.ts";
 import type { EmitterClock, Entry, EpochState, Gap, Watermark, WorkKind } from "./entry.ts";
 
 /** A work that this one caused or was caused by, as short as it is shown beside it. */
@@ -11,6 +12,8 @@ export interface LinkedWork {
   /** `boundary/name`; null where it went well or is open. */
   readonly code: string | null;
   readonly sentence: string;
+  /** What the one that is told is to it; absent where they only belong together. */
+  readonly relation?: Relation;
   /** Where it has a code. */
   readonly certainty?: Certainty;
   readonly owner?: Owner | "unknown";

@@ -1,5 +1,6 @@
 /** What the evidence store and its worker thread say to each other. */
 import type { CountedRow, Sent } from "./evidence-database.ts";
+import type { PassagesQuery } from "./evidence-passages.ts";
 import type { SpanQuery } from "./evidence-span.ts";
 import type { listCounts } from "./request-counts.ts";
 import type { FollowQuery, RequestQuery } from "./request-log.ts";
@@ -11,6 +12,7 @@ export type StoreCall =
   | { readonly op: "read-work"; readonly work: string }
   | { readonly op: "work-of"; readonly emitter: string; readonly epoch: number; readonly seq: number }
   | { readonly op: "read-span"; readonly query: SpanQuery }
+  | { readonly op: "read-passages"; readonly query: PassagesQuery }
   | { readonly op: "earlier-starts"; readonly builds: readonly string[] }
   | { readonly op: "list-requests"; readonly query: RequestQuery }
   | { readonly op: "follow-requests"; readonly query: FollowQuery }

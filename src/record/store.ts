@@ -12,6 +12,7 @@ import type { Refused } from "./counters.ts";
 import { checkEvidenceFormat } from "./evidence-format.ts";
 import type { CountedRow, EvidenceTotals, Ingested } from "./evidence-database.ts";
 import type { WorkEvidence } from "./evidence-queries.ts";
+import type { Passages, PassagesQuery } from "./evidence-passages.ts";
 import type { SpanEvidence, SpanQuery } from "./evidence-span.ts";
 import type { FollowQuery, RequestQuery, RequestsFollowed, RequestsFound } from "./request-log.ts";
 import { StatusRecord } from "./status-store.ts";
@@ -128,6 +129,11 @@ export class EvidenceStore {
   /** What is stored of a span of time, within bounds. */
   async readSpan(query: SpanQuery): Promise<SpanEvidence> {
     return (await this.#call({ op: "read-span", query })) as SpanEvidence;
+  }
+
+  /** What passed at a replica in a span of time, within bounds. */
+  async readPassages(query: PassagesQuery): Promise<Passages> {
+    return (await this.#call({ op: "read-passages", query })) as Passages;
   }
 
   /** How long the newest starts of what these builds made took, as far as their nodes have said, the newest last. */

@@ -2,6 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { EvidenceDatabase } from "./evidence-database.ts";
 import { earlierStarts, readCounted, readWork, workOf } from "./evidence-queries.ts";
+import { readPassages } from "./evidence-passages.ts";
 import { readSpan } from "./evidence-span.ts";
 import { listCounts } from "./request-counts.ts";
 import { followRequests, listRequests } from "./request-log.ts";
@@ -47,6 +48,8 @@ function run(call: Exclude<StoreCall, { op: "ingest" }>): unknown {
       return workOf(store, call);
     case "read-span":
       return readSpan(store, call.query);
+    case "read-passages":
+      return readPassages(store, call.query);
     case "earlier-starts":
       return earlierStarts(store, call.builds);
     case "list-requests":

@@ -466,6 +466,24 @@ describe("drawExplanation", () => {
       [],
     );
   });
+  test("tells the chain that it is a link of, and of what is only likely why", () => {
+    const chain = [
+      { id: "q_1", kind: "request" },
+      { id: "c_322", kind: "call" },
+      { id: "p_1", kind: "replica" },
+      { id: "b_1", kind: "build" },
+      { id: "alice/demo@4f2a9c1d23ef00112233445566778899aabbccdd", kind: "commit" },
+      { id: "tr_1", kind: "transfer", by: "alice" },
+    ] as const;
+    const likely = { id: "x_1", kind: "connection", outcome: "ok", likely: "the only call" } as const;
+    const told = drawExplanation(narrow, { ...explanation, chain, links: [likely] }, { hops: false });
+    assert.deepEqual(told.split("\n").slice(-6, -2), [
+      "chain      request q_1 → call c_322 → replica p_1 → build",
+      "           b_1 → commit alice/demo@4f2a9c1d23ef → push tr_1",
+      "           by alice",
+      "linked     connection x_1, ok (likely: the only call)",
+    ]);
+  });
   test("of a work that went well is its sentence", () => {
     assert.equal(
       drawExplanation(

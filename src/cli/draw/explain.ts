@@ -1,6 +1,8 @@
 /** The verdict of a work, and its hops, as `waybill explain` prints them. Renders the record; decides nothing. */
 import type { EmitterClock, Entry, Facts, Hop, Json, WorkKind } from "../../evidence/entry.ts";
 import { hopsOf } from "../../evidence/entry.ts";
+import { chainSays } from "../../evidence/chain.ts";
+import { aheadNoticedMs, lateNoticedMs } from "../../evidence/inside.ts";
 import { blockersSay } from "../../evidence/words.ts";
 import type { Charge, Explanation, Link, SubjectKind, Verdict } from "../../evidence/verdict.ts";
 import { outcomeWords, ownerGlyphs } from "../words.ts";
@@ -55,6 +57,8 @@ export function drawExplanation(paper: Paper, explanation: Explanation, { hops }
   );
   rows.push(...(explanation.clocks ?? []).flatMap(clockRow));
   if (verdict) rows.push(["next", `${retryWords[verdict.retry]}${verdict.next}`]);
+  const { chain = [] } = explanation;
+  if (chain.length > 0) rows.push(["chain", chainSays(chain)]);
   rows.push(...explanation.links.map((link, i) => [i === 0 ? "linked" : "", linkSays(link)] as const));
   if (explanation.look !== undefined) rows.push(...labelled("look", explanation.look));
   rows.push(["read", `journal to ${explanation.read.journal}, evidence to ${explanation.read.evidence}`]);
@@ -67,11 +71,6 @@ export function drawExplanation(paper: Paper, explanation: Explanation, { hops }
     .join("");
   return hops ? `${text}\n${drawHops(paper, explanation)}` : text;
 }
-
-/** A clock that is a little off changes nothing that people read from times. */
-const aheadNoticedMs = 1_000;
-/** Records that come this late say that a clock may be behind: on their way they are a second at most. */
-const lateNoticedMs = 5_000;
 
 function clockRow({ emitter, aheadMs }: EmitterClock): readonly Row[] {
   const says =
@@ -95,9 +94,10 @@ function payerRow({ payer }: Explanation): readonly Row[] {
 
 const retryWords = { now: "retry now. ", later: "retry later. ", never: "not before something is changed. " } as const;
 
-function linkSays({ id, kind, outcome, code, sentence }: Link): string {
+function linkSays({ id, kind, outcome, code, sentence, likely }: Link): string {
   const ended = code ?? (outcome ? outcomeWords[outcome] : undefined);
-  return `${kind} ${id}${ended ? `, ${ended}` : ""}${sentence ? `: ${sentence}` : ""}`;
+  const why = likely === undefined ? "" : ` (likely: ${likely})`;
+  return `${kind} ${id}${ended ? `, ${ended}` : ""}${sentence ? `: ${sentence}` : ""}${why}`;
 }
 
 function chargeSays({ chargedMs, heldMs, releasedMs, receipt }: Charge): string {

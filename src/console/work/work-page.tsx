@@ -2,6 +2,7 @@
 import { lazy, Suspense, useState } from "react";
 import type { ReactNode } from "react";
 import { Link } from "wouter";
+import { shortened, type ChainStep } from "../../evidence/chain.ts";
 import { known } from "../../evidence/known.ts";
 import type { Charge, Link as WorkLink, Verdict, WorkTold } from "../../evidence/verdict.ts";
 import { Asked, Loading, movesEveryMs, useAsked } from "../asked.tsx";
@@ -37,7 +38,7 @@ export function WorkPage({ id }: { readonly id: string }): ReactNode {
 function Story({ told }: { readonly told: WorkTold }): ReactNode {
   const { words } = useSpoken();
   const [lit, setLit] = useState<readonly string[]>([]);
-  const { id, kind, outcome, verdict, sentence, payer, entries, gaps, links, read, details } = told;
+  const { id, kind, outcome, verdict, sentence, payer, entries, gaps, links, chain = [], read, details } = told;
   const shown = new Set(lit);
   const light = (ids: readonly string[]): void => setLit(ids.join() === lit.join() ? [] : ids);
   return (
@@ -71,6 +72,7 @@ function Story({ told }: { readonly told: WorkTold }): ReactNode {
           </Suspense>
         </section>
       )}
+      {chain.length > 0 && <Chain chain={chain} own={id} />}
       {links.length > 0 && <Linked links={links} />}
       {entries.length === 0 && details && <p className={ui["panel"]}>{words.noEntries}</p>}
       {entries.length === 0 && !details && <p className={ui["muted"]}>{words.proofFor}</p>}
@@ -205,13 +207,47 @@ function Proof({ verdict, lit, light }: Lighting): ReactNode {
   );
 }
 
+/** From whoever asked down to the push of the code. */
+function Chain({ chain, own }: { readonly chain: readonly ChainStep[]; readonly own: string }): ReactNode {
+  const { words } = useSpoken();
+  return (
+    <section>
+      <h2>{words.chain}</h2>
+      <ol className={ui["list"]}>
+        {chain.map(({ id, kind, by, likely }) => (
+          <li key={id} aria-current={id === own ? "true" : undefined}>
+            {words.kinds[kind]}{" "}
+            {id === own ? (
+              <code>{id}</code>
+            ) : (
+              <Link href={storyPath(id)}>{kind === "commit" ? shortened(id) : id}</Link>
+            )}
+            {by !== undefined && <> {words.pushedBy(by)}</>}
+            {likely !== undefined && <Likely why={likely} />}
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+/** Nobody's record names it. */
+function Likely({ why }: { readonly why: string }): ReactNode {
+  const { words } = useSpoken();
+  return (
+    <div className={ui["muted"]}>
+      {words.likely}: <span lang="en">{why}</span>
+    </div>
+  );
+}
+
 function Linked({ links }: { readonly links: readonly WorkLink[] }): ReactNode {
   const { words } = useSpoken();
   return (
     <section>
       <h2>{words.linked}</h2>
       <ul className={ui["list"]}>
-        {links.map(({ id, kind, outcome, code, sentence }) => (
+        {links.map(({ id, kind, outcome, code, sentence, likely }) => (
           <li key={id}>
             {words.kinds[kind]} <Link href={storyPath(id)}>{id}</Link>{" "}
             {code ? <code>{code}</code> : outcome === undefined ? "" : words.outcomes[outcome]}
@@ -220,6 +256,7 @@ function Linked({ links }: { readonly links: readonly WorkLink[] }): ReactNode {
                 <SaidInline text={sentence} />
               </div>
             )}
+            {likely !== undefined && <Likely why={likely} />}
           </li>
         ))}
       </ul>

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { spaceOwner } from "../../contract/space.ts";
+import type { ChainStep } from "../../evidence/chain.ts";
 import type { Json } from "../../evidence/entry.ts";
 import type { Explanation, Link, WorkTold } from "../../evidence/verdict.ts";
 import { prefersHtml } from "../../http/index.ts";
@@ -71,14 +72,16 @@ function toldTo(c: ApiContext, explained: Explained): WorkTold {
   if (isCaller(c, explained) || isAnyones(explained)) return { ...withoutTopology(explanation), details: false };
   const { payer: _payer, verdict, ...rest } = explanation;
   const links = explanation.links.filter(isVisitors);
-  return { ...rest, verdict: verdict && { ...verdict, ...noProof }, entries: [], gaps: [], links, details: false };
+  const chain = chainOf(explanation, isVisitors);
+  const told = { links, ...chain, entries: [], gaps: [], details: false };
+  return { ...rest, verdict: verdict && { ...verdict, ...noProof }, ...told };
 }
 
 /** The ids of entries name who wrote them. */
 const noProof = { facts: [], inferred: [], ruledOut: {}, ruledOutBecause: {} } as const;
 
 /** A call and its request are the same visitor's; replicas and builds are the owner's. */
-function isVisitors({ kind }: Link): boolean {
+function isVisitors({ kind }: Pick<Link | ChainStep, "kind">): boolean {
   return kind === "call" || kind === "request";
 }
 
@@ -171,7 +174,14 @@ function withinReach(c: ApiContext, { explanation, owner, beside }: Explained): 
     const { link: _link, callerReplica: _replica, ...facts } = entry.facts;
     return { ...entry, facts };
   });
-  return { ...explanation, entries, links: explanation.links.filter(({ id }) => isTold(id)) };
+  const chain = chainOf(explanation, ({ id }) => isTold(id));
+  return { ...explanation, entries, links: explanation.links.filter(({ id }) => isTold(id)), ...chain };
+}
+
+/** One step alone is no chain. */
+function chainOf({ chain = [] }: Explanation, isTold: (step: ChainStep) => boolean): Pick<Explanation, "chain"> {
+  const told = chain.filter(isTold);
+  return told.length > 1 ? { chain: told } : chain.length > 0 ? { chain: [] } : {};
 }
 
 /** What nobody with an account caused is told to whoever has its id. */
@@ -192,5 +202,7 @@ function withoutTopology(explanation: Explanation): Explanation {
     facts: Object.fromEntries(Object.entries(entry.facts).filter(([name]) => !hidden.includes(name))),
   }));
   const { clocks: _clocks, ...rest } = explanation;
-  return { ...rest, entries };
+  // What the app reached, and the code that it is, are its owner's.
+  const links = rest.links.filter(({ likely }) => likely === undefined);
+  return { ...rest, entries, links, ...chainOf(explanation, isVisitors) };
 }
