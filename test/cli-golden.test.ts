@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { getRequestListener } from "@hono/node-server";
 import { runCli } from "../src/cli/program.ts";
-import { createApi } from "../src/control/app.ts";
+import { createChecked } from "../src/control/described/checked.suite.ts";
 import { ControlWorld, replica } from "../src/control/control.suite.ts";
 import { terms } from "../src/core/ledger.suite.ts";
 import { cliWorld } from "./support/cli-world.ts";
@@ -60,7 +60,7 @@ before(async () => {
   for (const call of ["c_1", "c_2", "c_3"]) await world.engine.submit({ type: "schedule", terms: terms(call) });
   await world.server.calls.follow();
   token = await world.token("admin", ["read", "write", "gpu", "admin"]);
-  listener = getRequestListener(createApi(world.server).fetch);
+  listener = getRequestListener(createChecked(world.server).fetch);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -15,6 +15,11 @@ const table = join(root, "src", "control", "described", "answers.ts");
 /** Of all of `stdx`, `contract` and others: names that say nothing in a document. */
 const noNames = /^(?:__type|__object|Readonly|Partial|Pick|Omit|Record|Array|ReadonlyArray)$/;
 
+/** The API's numbers are whole; these alone are not. */
+const fractions = new Set(["unitCostUSD"]);
+/** What its texts of such names say is an instant. */
+const instants = /^(?:at|since|until|deadline|asOf|completeTo|readTo)$|(?:[a-z]At|[a-z]Since|[a-z]Until)$/;
+
 export function answerSchemas(): AnswerSchemas {
   const api = new API({ cwd: root });
   try {
@@ -148,7 +153,10 @@ class Schemas {
       // Of one kind of a union, to say that another kind alone has it.
       if (of.flags & TypeFlags.Undefined) continue;
       const isUndefinable = of.isUnionType() && of.getTypes().some(({ flags }) => flags & TypeFlags.Undefined);
-      properties[property.name] = { ...this.#of(of, `${where}.${property.name}`), ...this.#said(property) };
+      properties[property.name] = {
+        ...byName(property.name, this.#of(of, `${where}.${property.name}`)),
+        ...this.#said(property),
+      };
       if ((property.flags & SymbolFlags.Optional) === 0 && !isUndefinable) required.push(property.name);
     }
     const [others] = this.#checker.getIndexInfosOfType(type);
@@ -164,4 +172,16 @@ class Schemas {
     const text = symbol && this.#checker.getDocumentationCommentOfSymbol(symbol).trim();
     return text ? { description: text.replaceAll(/\s*\n\s*/g, " ") } : {};
   }
+}
+
+/** What a name says beyond its type. */
+function byName(name: string, schema: JsonSchema): JsonSchema {
+  const { type } = schema;
+  const kinds = Array.isArray(type) ? (type as readonly string[]) : [type];
+  if (kinds.includes("string") && instants.test(name)) return { ...schema, format: "date-time" };
+  if (!kinds.includes("number") || fractions.has(name)) return schema;
+  return {
+    ...schema,
+    type: Array.isArray(type) ? kinds.map((kind) => (kind === "number" ? "integer" : kind)) : "integer",
+  };
 }

@@ -1,100 +1,8 @@
 /**
  * The shapes of our own HTTP API, as the command line, the SDK and outside tests read them. Times are whole milliseconds,
  * amounts whole GPU milliseconds, instants RFC 3339 in UTC. Fields are added, never renamed. Every refusal is
- * `application/problem+json` (contract/problem.ts).
- *   GET    /api/status                              → StatusView
- *   GET    /metrics                                 → Prometheus' text form: for operators (WAYBILL_METRICS: on an address of its own)
- *   GET    /api/incidents?page=                     → Page of IncidentView; GET /api/incidents/ID → IncidentView
- *   POST   /api/incidents/ID/notes                  { says } → IncidentView; POST …/close { says } ends it: for operators
- *   GET    /api/whoami-v2                           → WhoAmI (the Hub's shape)
- *   POST   /api/tokens CreateToken → CreatedToken   (of one's own with no more than one's own; admin: any); GET ?account= → Page<TokenView>; DELETE /ID, or /current: the one that asks
- *   GET    /api/sessions?account=                   → Page<SessionView>; DELETE /ID, or all but the one that asks  (one's own; admin: any)
- *   PUT    /api/accounts/NAME/password SetPassword  → { account }                                     (one's own; admin: any)
- *   GET    /api/accounts/NAME/sign-in               → Page<IdentityView>; POST { provider, subject }, DELETE { provider }   (admin)
- *   POST   /oauth/device, /oauth/token              : a program signs in by a device code (RFC 8628)
- *   POST   /api/nodes/NAME/token  {}                → CreatedNodeToken                                (admin)
- *   GET    /api/nodes/link                          : a WebSocket, for agents
- *   GET    /api/spaces?form=views                   → Page<SpaceView>; without `form` the Hub's list
- *   GET    /api/spaces/O/N                          → SpaceView & HubSpace
- *   GET    /api/spaces/O/N/runtime                  → HubRuntime (the Hub's shape)
- *   POST   /api/repos/create { name, organization?, type?, private? … } → CreatedRepo, and all else of repositories: docs/hub.md
- *   PATCH  /api/spaces/O/N/settings Partial<OwnerSettings> → OwnerSettings                              (owner, admin)
- *   PUT    /api/spaces/O/N/settings { private } → { private, visibility }, the Hub's form               (owner, admin)
- *   POST   /api/spaces/O/N/restart?factory=         → HubRuntime                                       (owner, admin)
- *   POST   /api/spaces/O/N/{pause,resume,stop} Why  → HubRuntime                                       (owner, admin)
- *   POST   /api/spaces/O/N/rollback {release?}      → HubRuntime                                       (owner, admin)
- *   POST   /api/spaces/O/N/sleeptime {seconds}, hardware {flavor, sleepTimeSeconds?} → HubRuntime      (owner, admin)
- *   GET    /api/spaces/O/N/events?page=             → Page<SpaceEventView>                            (owner, admin)
- *   GET    /api/spaces/O/N/releases?page=           → Page<ReleaseView>                               (owner, admin)
- *   GET    /api/spaces/hardware                     → HardwareView[] (the Hub's shape)
- *   POST   /api/{models,datasets,spaces}/O/N/commit/BRANCH  NDJSON → CommitView (the Hub's commit form; one to a Space's main makes the Space if it is absent)
- *   GET    /api/spaces/O/N/requests?page=           → RequestPage. Also status=5xx, who=, account=, method=, since=, until=, path=, failed=1, grep=,
- *            limit=; follow=1: JSON Lines of RequestLine, or server-sent events (id: the request's n), after= or Last-Event-ID on (owner, admin)
- *   GET    /api/spaces/O/N/requests/counts?page=    → Page<RequestCount>                              (owner, admin)
- *   GET    /api/spaces/O/N/logs?from=&follow=1      → JSON Lines of LogLine, or server-sent events where those are accepted (id: replica:number).
- *            Also tail=, limit=, grep=, source=, since=, replica= (an id or `previous`), download=1 (text/plain)   (owner, admin)
- *   GET    /api/spaces/O/N/logs/run, …/logs/build   → server-sent events (the Hub's shape)             (owner, admin)
- *   GET    /api/spaces/O/N/variables                → VariableViews    (the Hub's shape)               (owner, admin)
- *   POST   /api/spaces/O/N/variables SetEntry       → VariableViews                                    (owner, admin)
- *   DELETE /api/spaces/O/N/variables { key }        → VariableViews                                    (owner, admin)
- *   GET    /api/spaces/O/N/secrets                  → SecretViews      (the Hub's shape; never a value) (owner, admin)
- *   POST   /api/spaces/O/N/secrets   SetEntry       → SetSecret                                        (owner, admin)
- *   DELETE /api/spaces/O/N/secrets   { key }        → SecretViews                                      (owner, admin)
- *   GET    /api/spaces/O/N/environment/changes      → Page<EnvironmentChangeView>                      (owner, admin)
- *   GET    /api/hosts?domain=HOST                   → { host, space }; 404 where it is none of ours     (anybody)
- *   GET    /api/spaces/O/N/domains                  → Page<DomainView>                                 (owner, admin)
- *   POST   /api/spaces/O/N/domains   { name, withoutProof? } → DomainView; without proof: admin        (owner, admin)
- *   DELETE /api/spaces/O/N/domains/HOST             → Page<DomainView>                                 (owner, admin)
- *   GET    /api/spaces/O/N/domains/changes          → Page<DomainChangeView>                           (owner, admin)
- *   GET    /api/spaces/O/N/builds?page=             → Page<BuildView>                                 (owner, admin)
- *   GET    /api/spaces/O/N/budget, PUT { limitMs?, whenOut? } → BudgetView                              (owner, admin)
- *   GET    /api/builds                              → BuildQueueView                                  (admin)
- *   GET    /api/builds/ID                           → BuildDetails
- *   PATCH  /api/builds/ID         { priority }      → BuildView                                       (admin)
- *   POST   /api/builds/ID/cancel                    → BuildView                                       (owner, admin)
- *   POST   /api/builds/ID/retry                     → BuildView, the new one                          (owner, admin)
- *   GET    /api/builds/ID/log?from=&follow=1        → as a Space's log (id: number); ends when the build has ended
- *   GET    /api/calls?account=&page=                → Page<CallView>
- *   GET    /api/calls/ID                            → CallView
- *   GET    /api/quota?account=                      → QuotaView
- *   POST   /api/quota/allowances GiveAllowance      → QuotaView                                       (admin)
- *   POST   /api/quota/allowances/ID/revoke { account, reason } → QuotaView                             (admin)
- *   GET    /api/gpu/queue?pool=  /api/gpu/board     → QueueView (of all pools without pool=), BoardView
- *   GET    /api/spaces/zero-gpu/quota               → the same in the Hub's form, with `held`
- *   POST   /api/gpu/quote      QuoteRequest          → QuoteView
- *   POST   /api/backups BackupRequest               → BackupView, or with `wait: false` BackupJobView, 202      (admin)
- *   GET    /api/backups/ID                          → BackupJobView                                   (admin)
- *   GET    /api/hub/usage                           → StorageUsages of contract/hub-storage.ts        (admin)
- *   PUT    /api/accounts/NAME/storage SetStorage    → SetStorage                                      (admin)
- *   POST   /api/hub/jobs HubJobRequest              → HubJobView, 202; GET /ID                        (admin)
- *   GET    /api/accounts → Page<AccountView>, POST CreateAccount → AccountView                        (admin)
- *   GET    /api/organizations/NAME/members → MemberView[] (the Hub's path and shape); POST { account, role }   (members; admins of it, admin)
- *   PATCH  /api/organizations/NAME/members/ACCOUNT { role }, DELETE → MemberView[]                    (admins of it, admin; itself may leave)
- *   GET    /api/audit?account=&action=&target=&request=&since=&until=&page=&limit= → Page<AuditEntryView>   (admin: all; else what is the caller's)
- *   GET    /api/tiers, PATCH /api/tiers/NAME        → TiersView, TierView
- *   GET    /api/pools                               → PoolsView
- *   GET    /api/pools/NAME, PATCH /api/pools/NAME   → PoolView
- *   GET    /api/rules?page=                         → Page<RuleView>, by kind and name                (admin)
- *   PUT    /api/pools/NAME { settings }             → PoolView, made where it is not there             (admin)
- *   PUT    /api/nodes/NAME[/cards/INDEX]/pool { pool }, DELETE → NodesView                             (admin)
- *   GET    /api/spaces/O/N/pools                    → RouteView (owner, admin); PUT RouteRequest, DELETE (admin)
- *   GET    /api/accounts/NAME/pools                 → RouteView (itself, admin); PUT RouteRequest, DELETE (admin)
- *   GET    /api/nodes                               → NodesView
- *   POST   /api/nodes/NAME/check                    → { node }, 202                                   (admin)
- *   PUT    /api/{pools/NAME,nodes/NAME,nodes/NAME/cards/INDEX}/drain DrainRequest, DELETE → NodesView     (admin)
- *   GET    /api/explain/ID  (any id, OWNER/NAME[@COMMIT|#NUMBER], a node, EMITTER/EPOCH/NUMBER) → Explanation of evidence/verdict.ts
- *   GET    /api/events                              → server-sent events, Change of contract/changes.ts: what to read again
- *   GET    /api/works/ID                            → WorkTold of evidence/verdict.ts: the verdict to whoever has the id
- *   GET    /api/explain?from=&to=&space=&page=&limit= → SpanExplanation of evidence/span.ts        (operators: all; others: their own)
- *   GET    /api/receipts?account=&month=&below=&page=&limit= → Page<Receipt>, what the account pays    (it, its admins, admin)
- *   GET    /api/statements/MONTH?account=           → StatementView                                   (it, its admins, admin)
- *   GET    /api/receipts/ID?since= (r_… or c_…)     → SignedReceipt
- *   GET    /api/receipts/log/consistency?from=&to=  → ConsistencyView                                 (anybody)
- *   GET    /checkpoint, /tile/LEVEL/INDEX[.p/WIDTH] → the log of receipts, as C2SP tlog-tiles has it  (anybody)
- *   GET    /api/keys                                → ReceiptKeysView                                 (anybody)
- *   POST   /api/keys/receipts/rotate                → ReceiptKeysView                                 (admin)
- *   GET    /api/keys/visitors, POST …/rotate { dropFormer? } → VisitorKeysView                         (admin)
- *   GET    /, /w/ID and all else of the console     → pages for people; plain ones where HTML is not preferred, and with ?plain
+ * `application/problem+json` (contract/problem.ts). Which route answers which of them, and who may ask: docs/api.md, made of
+ * `src/control/described` and of the comments here.
  */
 
 import type { OrganisationOf, WhoAmIAuth, TokenView } from "./identity.ts";
@@ -490,7 +398,6 @@ export interface QuoteRequest {
   readonly endpoint?: string | undefined;
 }
 
-/** What a call of the caller's would meet if it came now. Nothing is held by asking. */
 /** What the runs of a function that ended by themselves cost: half of them at most `medianMs`, nine in ten `p90Ms`. */
 export interface UsualCostView {
   readonly runs: number;
@@ -498,6 +405,7 @@ export interface UsualCostView {
   readonly p90Ms: number;
 }
 
+/** What a call of the caller's would meet if it came now. Nothing is held by asking. */
 export interface QuoteView {
   readonly admitted: boolean;
   /** That would serve it, or refuse it. */

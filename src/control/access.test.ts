@@ -7,10 +7,10 @@ import type { MemberView, TokenView } from "../contract/identity.ts";
 import type { Scope } from "../identity/token-resolver.ts";
 import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
 import { instant, iso } from "../stdx/time.ts";
-import { createApi } from "./app.ts";
+import { createChecked } from "./described/checked.suite.ts";
 import { anyRepo } from "./audited.ts";
 import { commitBytes, ControlWorld, replica } from "./control.suite.ts";
-import type { Access } from "./described/operation.ts";
+import type { Access, Operation } from "./described/operation.ts";
 import { operations } from "./described/operations.ts";
 
 /** Of what is described as a part of our own API: what is said there. */
@@ -175,7 +175,7 @@ async function open() {
   const tokens = new Map<string, string>();
   for (const account of Object.values(accounts))
     if (account !== null) tokens.set(account, await world.token(account, scopes));
-  const app = createApi(world.server);
+  const app = createChecked(world.server);
   const ask = async (line: string, account: string | null, body?: unknown): Promise<Response> => {
     const [method = "", path = ""] = line.split(" ");
     const bytes = body instanceof Uint8Array ? Buffer.from(body) : JSON.stringify(body);
@@ -194,6 +194,20 @@ describe("what an account may do", () => {
     await using _ = world;
     const routes = app.routes.filter(({ path }) => path !== "/*").map(({ method, path }) => `${method} ${path}`);
     assert.deepEqual([...new Set(routes)].toSorted(), Object.keys(needs).toSorted());
+  });
+
+  test("a body that makes no sense is refused in the words of the schema that the route is described by", async () => {
+    const { world, ask, build } = await open();
+    await using _ = world;
+    const nonsense = { nothing: "of sense" };
+    for (const [route, { body: schema }] of Object.entries<Operation>(operations)) {
+      if (schema === undefined) continue;
+      const line = lineOf(route, build).replace("/tiers/n1", "/tiers/free");
+      const told = (await (await ask(line, "admin", nonsense)).json()) as Problem;
+      const issues = schema.safeParse(nonsense).error?.issues;
+      const errors = issues?.map(({ path, message }) => ({ where: path.join(".") || "body", message }));
+      assert.deepEqual([route, told.errors], [route, errors]);
+    }
   });
 
   for (const relation of relations) {

@@ -6,7 +6,7 @@ import type { BudgetView } from "../contract/allowances.ts";
 import type { CallView, Page, QuotaView, QuoteView, SpaceView, TierView, TiersView } from "../contract/api.ts";
 import type { Problem } from "../contract/problem.ts";
 import type { Scope } from "../identity/token-resolver.ts";
-import { createApi } from "./app.ts";
+import { createChecked } from "./described/checked.suite.ts";
 import { settingDefaults } from "../catalog/spaces.ts";
 import { terms } from "../core/ledger.suite.ts";
 import { seconds } from "../stdx/time.ts";
@@ -22,7 +22,7 @@ async function api(): Promise<Asker> {
   await world.space();
   await world.release("rel_1", 1);
   await world.node([replica("p_1", "ready")]);
-  const app = createApi(world.server);
+  const app = createChecked(world.server);
   const ask: Asker["ask"] = async (method, path, token, body) =>
     app.request(`http://127.0.0.1:7070${path}`, {
       method,
@@ -499,7 +499,7 @@ describe("the API", () => {
     await using world = await ControlWorld.open();
     await world.space();
     await world.catalog.accounts.create({ name: "bob", tier: "free", role: "user", createdAt: world.clock.wall() });
-    const app = createApi(world.server);
+    const app = createChecked(world.server);
     const [alice, bob] = await Promise.all(["alice", "bob"].map((name) => world.token(name, ["read", "write"])));
     const restart = async (token: string | undefined, query = "", space = "alice/demo"): Promise<[number, string]> => {
       const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
@@ -535,7 +535,7 @@ describe("the API", () => {
     await using world = await ControlWorld.open();
     await world.space();
     const token = await world.token("alice", ["read", "write"]);
-    const app = createApi(world.server);
+    const app = createChecked(world.server);
     const rebuild = () =>
       app.request("/api/spaces/alice/demo/restart?factory=true", {
         method: "POST",

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import type { Page } from "../contract/api.ts";
 import type { AuditEntryView } from "../contract/identity.ts";
 import type { Scope } from "../identity/token-resolver.ts";
-import { createApi } from "./app.ts";
+import { createChecked } from "./described/checked.suite.ts";
 import { audited, changeless, ownEntries } from "./audited.ts";
 import { commitBytes, ControlWorld, replica } from "./control.suite.ts";
 
@@ -20,7 +20,7 @@ async function asking() {
   await world.release("rel_1", 1);
   await world.node([replica("p_1", "ready")]);
   await world.catalog.accounts.create({ name: "bob", tier: "free", role: "user", createdAt: world.clock.wall() });
-  const app = createApi(world.server);
+  const app = createChecked(world.server);
   const scopes: readonly Scope[] = ["read", "write", "gpu", "admin"];
   const tokens = new Map<string, string>();
   for (const who of ["alice", "admin", "bob"]) tokens.set(who, await world.token(who, scopes));

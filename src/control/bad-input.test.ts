@@ -6,7 +6,7 @@ import fc from "fast-check";
 import type { NodesView } from "../contract/nodes.ts";
 import { isCode } from "../evidence/codes.ts";
 import { tierDefaults } from "../core/policy.ts";
-import { createApi } from "./app.ts";
+import { createChecked } from "./described/checked.suite.ts";
 import { audited } from "./audited.ts";
 import { ControlWorld, replica } from "./control.suite.ts";
 import { poolBody } from "./pool-orders.ts";
@@ -116,7 +116,7 @@ describe("bad input", () => {
     await world.space();
     await world.release("rel_1", 1);
     await world.node([replica("p_1", "ready")]);
-    const [app, token] = [createApi(world.server), await world.token("admin", ["read", "write", "gpu", "admin"])];
+    const [app, token] = [createChecked(world.server), await world.token("admin", ["read", "write", "gpu", "admin"])];
     ask = async (method, path, body) =>
       app.request(`http://127.0.0.1:7070${path}`, {
         method,

@@ -5,7 +5,7 @@ import type { Page, WhoAmI } from "../contract/api.ts";
 import type { AuditEntryView } from "../contract/identity.ts";
 import type { Problem } from "../contract/problem.ts";
 import { noSessionCookie } from "../identity/sessions.ts";
-import { createApi } from "./app.ts";
+import { createChecked } from "./described/checked.suite.ts";
 import { ControlWorld, replica } from "./control.suite.ts";
 
 const origin = "https://waybill.example.com";
@@ -16,7 +16,7 @@ async function asking() {
   await world.space();
   const { build } = await world.release("rel_1", 1);
   await world.node([replica("p_1", "ready")]);
-  const app = createApi(world.server);
+  const app = createChecked(world.server);
   const routes = app.routes
     .filter(({ path }) => path !== "/*")
     .map(({ method, path }) => ({

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { repoName } from "../hub/repo-name.ts";
-import { createApi } from "./app.ts";
+import { createChecked } from "./described/checked.suite.ts";
 import { commitOf, file, Hub, missing, says, type Asked } from "./hub.suite.ts";
 
 const refused = [403, "GatedRepo", "string"];
@@ -420,7 +420,7 @@ describe("a gated repository's page", () => {
   /** As a browser: HTML, by the token of whoever looks. */
   async function look(hub: Hub, path: string, by: string | null, form?: Readonly<Record<string, string>>) {
     const token = by === null ? undefined : await hub.world.token(by, ["read", "write"]);
-    const answer = await createApi(hub.world.server).request(`http://hub.test:7070${path}`, {
+    const answer = await createChecked(hub.world.server).request(`http://hub.test:7070${path}`, {
       method: form === undefined ? "GET" : "POST",
       headers: { accept: "text/html", ...(token !== undefined && { authorization: `Bearer ${token}` }) },
       ...(form !== undefined && { body: new URLSearchParams(form) }),

@@ -1,7 +1,7 @@
 /** What is in a repository, as the Hub's clients read it. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { createApi } from "./app.ts";
+import { createChecked } from "./described/checked.suite.ts";
 import { file, Hub, says, type Asked } from "./hub.suite.ts";
 
 describe("reading", () => {
@@ -53,7 +53,7 @@ describe("reading", () => {
     assert.deepEqual([asked.body.length, folder.type, folder.path], [2, "directory", "a"]);
     assert.deepEqual([large.size, large.lfs], [5, { oid, size: 5, pointerSize: 126 }]);
     assert.deepEqual([large.lastCommit.id, large.lastCommit.title], [done.body.commitOid, "both"]);
-    const form = await createApi(hub.world.server).request(`http://x${repo}/paths-info/main`, {
+    const form = await createChecked(hub.world.server).request(`http://x${repo}/paths-info/main`, {
       method: "POST",
       headers: { "content-type": "application/x-www-form-urlencoded" },
       body: "paths=a%2Fb.txt&paths=m.bin&expand=False",
@@ -163,7 +163,7 @@ describe("the Hub's other questions", () => {
 
   test("a request's own id comes back; of a bad token it is told that it is the token which is bad", async () => {
     await using hub = await Hub.open();
-    const app = createApi(hub.world.server);
+    const app = createChecked(hub.world.server);
     const answer = await app.request("http://x/api/models/alice/none", {
       headers: { "x-request-id": "mine", "x-amzn-trace-id": "t" },
     });

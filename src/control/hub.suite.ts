@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { LfsStore } from "../hub/lfs-store.ts";
-import { createApi } from "./app.ts";
+import { createChecked } from "./described/checked.suite.ts";
 import { ControlWorld } from "./control.suite.ts";
 
 export const sha1 = /^[0-9a-f]{40}$/;
@@ -15,12 +15,12 @@ export interface Asked {
 
 export class Hub implements AsyncDisposable {
   readonly world: ControlWorld;
-  readonly #app: ReturnType<typeof createApi>;
+  readonly #app: ReturnType<typeof createChecked>;
   readonly #tokens: ReadonlyMap<string, string>;
 
   private constructor(world: ControlWorld, tokens: ReadonlyMap<string, string>) {
     this.world = world;
-    this.#app = createApi(world.server);
+    this.#app = createChecked(world.server);
     this.#tokens = tokens;
   }
 

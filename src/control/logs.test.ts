@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { LogLine, ReplicaPhase, ToAgent } from "../contract/agent.ts";
 import { LogWriter, readLogFiles } from "../log/segments.ts";
-import { createApi } from "./app.ts";
+import { createChecked } from "./described/checked.suite.ts";
 import { ControlWorld, replica } from "./control.suite.ts";
 
 type ReadLog = Extract<ToAgent, { type: "read-log" }>;
@@ -41,7 +41,7 @@ async function logs() {
     node.say({ type: "replica", status: replica(id, phase) });
     await world.settled();
   };
-  const app = createApi(world.server);
+  const app = createChecked(world.server);
   const token = await world.token("alice", ["read", "write"]);
   const ask = async (query: string, headers: Record<string, string> = {}, path = "/api/spaces/alice/demo/logs") =>
     app.request(`http://127.0.0.1:7070${path}${query}`, { headers: { authorization: `Bearer ${token}`, ...headers } });

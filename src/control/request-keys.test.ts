@@ -8,7 +8,7 @@ import { SecretBox } from "../identity/secret-box.ts";
 import { MemoryJournal, MemoryStore } from "../journal/index.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
 import { instant } from "../stdx/time.ts";
-import { createApi } from "./app.ts";
+import { createChecked } from "./described/checked.suite.ts";
 import { commitBytes, ControlWorld } from "./control.suite.ts";
 import { RequestEffects } from "./request-effects.ts";
 import { keptMs, keysOfAccountMax, RequestKeys } from "./request-keys.ts";
@@ -34,7 +34,7 @@ interface Got {
 /** A world, and requests to its API. */
 async function asking(wishes: Parameters<typeof ControlWorld.open>[0] = {}) {
   const world = await ControlWorld.open(wishes);
-  const app = createApi(world.server);
+  const app = createChecked(world.server);
   const ask = async (
     path: string,
     { method = "POST", body, who = "alice", key, scopes = ["read", "write", "admin"] }: Sent = {},

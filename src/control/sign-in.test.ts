@@ -9,7 +9,7 @@ import { memorySql } from "../catalog/memory-sql.ts";
 import { argon2id } from "../identity/password.ts";
 import type { Derive } from "../identity/password.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
-import { createApi } from "./app.ts";
+import { createChecked } from "./described/checked.suite.ts";
 import { ControlWorld } from "./control.suite.ts";
 import { SignIn } from "./sign-in.ts";
 import type { WrongPassword } from "./sign-in.ts";
@@ -27,7 +27,7 @@ interface Sent {
 
 async function asking() {
   const world = await ControlWorld.open();
-  const app = createApi(world.server);
+  const app = createChecked(world.server);
   await world.catalog.accounts.create({ name: "bob", tier: "free", role: "user", createdAt: world.clock.wall() });
   const send = async (line: string, body: object | undefined, sent: Sent = {}) => {
     const { cookie, address = "192.0.2.7", headers = {}, at = origin } = sent;

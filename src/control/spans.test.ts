@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { SpanExplanation } from "../evidence/span.ts";
 import { iso, instant } from "../stdx/time.ts";
-import { createApi } from "./app.ts";
+import { createChecked } from "./described/checked.suite.ts";
 import { ControlWorld, replica, request } from "./control.suite.ts";
 
 async function asking(world: ControlWorld) {
@@ -11,7 +11,7 @@ async function asking(world: ControlWorld) {
     ["root", "admin"],
   ] as const)
     await world.catalog.accounts.create({ name, tier: "free", role, createdAt: world.clock.wall() });
-  const api = createApi(world.server);
+  const api = createChecked(world.server);
   return async (who: string | null, query: Readonly<Record<string, string>>) => {
     const scopes = who === "root" ? (["read", "admin"] as const) : (["read"] as const);
     const headers = who === null ? {} : { authorization: `Bearer ${await world.token(who, scopes)}` };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Explanation } from "../evidence/verdict.ts";
-import { createApi } from "./app.ts";
+import { createChecked } from "./described/checked.suite.ts";
 import { ControlWorld, replica, request } from "./control.suite.ts";
 
 /** Asks as an account; `admin` is the operator. */
@@ -11,7 +11,7 @@ async function asking(world: ControlWorld) {
     ["root", "admin"],
   ] as const)
     await world.catalog.accounts.create({ name, tier: "free", role, createdAt: world.clock.wall() });
-  const api = createApi(world.server);
+  const api = createChecked(world.server);
   const tokens = new Map<string, string>();
   return async (who: string, id: string) => {
     const token = tokens.get(who) ?? (await world.token(who, who === "root" ? ["read", "admin"] : ["read"]));

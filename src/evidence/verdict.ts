@@ -62,6 +62,11 @@ export interface Link {
   /** `boundary/name`, where it has one. */
   readonly code?: string | null;
   readonly sentence?: string;
+  /** How sure its verdict is, and whose the fault; where it has a code. */
+  readonly certainty?: Certainty;
+  readonly owner?: Owner | "unknown";
+  /** When its record begins. */
+  readonly at?: string;
   /** What the one that is told is to it; absent where the record only says that they belong together. */
   readonly relation?: Relation;
   /** Nobody's record names it: why it is likely to belong to it. */

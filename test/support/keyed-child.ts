@@ -3,7 +3,7 @@
  * the path, the body, and `die` to end by SIGKILL when the effect is on disk and before its answer is. Prints what it answered.
  */
 import { commitBytes, ControlWorld } from "../../src/control/control.suite.ts";
-import { createApi } from "../../src/control/app.ts";
+import { createChecked } from "../../src/control/described/checked.suite.ts";
 import { openSqliteJournal } from "../../src/journal/index.ts";
 import type { SqlRunner } from "../../src/stdx/sql.ts";
 
@@ -32,7 +32,7 @@ const world = await ControlWorld.open({ journal, sql, folder, drawn: process.pid
 await world.spaces.recover();
 await world.builds.recover();
 const token = await world.token("admin", ["read", "write", "admin"]);
-const response = await createApi(world.server).request(path, {
+const response = await createChecked(world.server).request(path, {
   method,
   headers: { authorization: `Bearer ${token}`, "idempotency-key": '"k1"' },
   body: body === "a commit" ? Buffer.from(commitBytes({ "README.md": "demo" })) : body,

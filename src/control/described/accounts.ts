@@ -67,10 +67,11 @@ export const accounts = {
   },
   "DELETE /api/tokens/current": {
     ...{ tag: "accounts", access: "account", summary: "Revoke the token by which it is asked." },
-    codes: ["control/invalid", "control/not-found"],
+    codes: ["control/invalid", "control/not-found", "control/conflict"],
   },
   "DELETE /api/tokens/:id": {
-    ...{ tag: "accounts", access: "account", summary: "Revoke a token.", says: notApps, codes: ["control/not-found"] },
+    ...{ tag: "accounts", access: "account", summary: "Revoke a token.", says: notApps },
+    codes: ["control/not-found", "control/conflict"],
   },
   "GET /api/sessions": {
     ...{ tag: "accounts", access: "account", summary: "List browsers that are signed in at the console." },

@@ -90,21 +90,6 @@ export function codesOf(route: string, { access, body, query, codes = [] }: Oper
   return [...new Set(all)].sort();
 }
 
-/** What an operation answers with each status. */
-export function responsesOf(
-  { components }: Pick<Document, "components">,
-  { responses }: OperationObject,
-): Readonly<Record<string, ResponseObject>> {
-  return Object.fromEntries(
-    Object.entries(responses).map(([status, one]) => {
-      if (!("$ref" in one)) return [status, one];
-      const found = components.responses[one.$ref.replace(/^.*\//, "")];
-      if (found === undefined) throw new Error(`there is no ${one.$ref}`);
-      return [status, found];
-    }),
-  );
-}
-
 /** The path as OpenAPI writes it. */
 export function pathOf(route: string): string {
   const [, path = ""] = route.split(" ");

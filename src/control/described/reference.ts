@@ -1,7 +1,7 @@
 /** The page `docs/api.md`, of the description. Pure. */
-import { responsesOf } from "./document.ts";
 import type { Document, OperationObject, ParameterObject, ResponseObject } from "./document.ts";
 import { accesses, type JsonSchema } from "./operation.ts";
+import { responsesOf } from "./responses.ts";
 import { codeRow, type Code } from "../../evidence/codes.ts";
 
 export function apiReference(document: Document): string {
@@ -39,7 +39,7 @@ type Responses = Readonly<Record<string, ResponseObject>>;
 const opening = `# The API
 
 Made by \`npm run api-reference\` from the routes' descriptions in \`src/control/described\`, the schemas by which they read what they are sent,
-and the types of what they answer; a test says when it is not current. \`GET /api/openapi.json\` gives the same as OpenAPI 3.1
+and the types of what they answer; \`npm run check\` says when it is not current. \`GET /api/openapi.json\` gives the same as OpenAPI 3.1
 (\`share/openapi.json\`). The command line, the console and the package \`waybill\` are made of this API.`;
 
 const who = `Who may call:

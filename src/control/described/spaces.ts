@@ -30,7 +30,7 @@ export const spaces = {
     says: "In the Hub's form, whose filters are the Hub's (docs/hub.md); with `form=views` in our own.",
     query: {
       form: oneOf(["views"], "In our own form."),
-      ...pageOf,
+      page: word("In our own form: `next` of the page before. So far one page has all."),
       ...{
         author: word("Of which owner."),
         search: word("What stands in the name."),
@@ -40,7 +40,6 @@ export const spaces = {
       direction: oneOf(["-1", "1"], "1: ascending."),
       ...{ limit: word("Items of one page."), cursor: word("From the header `Link` of the page before.") },
       ...{ full: word("With the files."), cardData: word("With the front matter."), gated: word("Only gated ones.") },
-      ...{ expand: word("Further fields."), "expand[]": word("The same."), skip: word("So many fewer.") },
     },
     codes: ["control/invalid"],
   },

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import type { BuildDetails, BuildQueueView, BuildView, Page } from "../../contract/api.ts";
 import type { Problem } from "../../contract/problem.ts";
 import type { Explanation } from "../../evidence/verdict.ts";
-import { createApi } from "../app.ts";
+import { createChecked } from "../described/checked.suite.ts";
 import { commitBytes, ControlWorld } from "../control.suite.ts";
 
 const scopes = ["read", "write"] as const;
@@ -11,7 +11,7 @@ const scopes = ["read", "write"] as const;
 async function asking() {
   const world = await ControlWorld.open();
   await world.catalog.accounts.create({ name: "bob", tier: "free", role: "user", createdAt: world.clock.wall() });
-  const app = createApi(world.server);
+  const app = createChecked(world.server);
   const tokens = {
     alice: await world.token("alice", scopes),
     bob: await world.token("bob", scopes),

@@ -6,7 +6,7 @@ import { after, describe, test } from "node:test";
 import { brotliCompressSync, brotliDecompressSync } from "node:zlib";
 import type { Hono } from "hono";
 import type { ApiEnv } from "../api.ts";
-import { createApi } from "../app.ts";
+import { createChecked } from "../described/checked.suite.ts";
 import { ConsoleFiles } from "../console-files.ts";
 import { ControlWorld } from "../control.suite.ts";
 
@@ -25,7 +25,7 @@ async function served(built: ConsoleFiles | undefined): Promise<{ world: Control
   const world = await ControlWorld.open();
   const { server } = world;
   Object.defineProperty(server, "consoleFiles", { value: built });
-  const api = createApi(server);
+  const api = createChecked(server);
   return { world, api, ask: async (path, headers = {}) => api.request(path, { headers }) };
 }
 

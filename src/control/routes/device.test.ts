@@ -4,7 +4,7 @@ import type { WhoAmI } from "../../contract/api.ts";
 import type { TokenView } from "../../contract/identity.ts";
 import { deviceCodeLivesMs, pollIntervalMs } from "../../identity/device-codes.ts";
 import type { Scope } from "../../identity/token-resolver.ts";
-import { createApi } from "../app.ts";
+import { createChecked } from "../described/checked.suite.ts";
 import { ControlWorld } from "../control.suite.ts";
 import { prng } from "../../stdx/prng.ts";
 import { DeviceSignIn, deviceTokenLivesMs } from "../device-sign-in.ts";
@@ -31,7 +31,7 @@ const tokenOf = ({ auth }: WhoAmI) => (auth.type === "access_token" ? auth.acces
 
 async function open(scopes: readonly Scope[] = ["read", "write", "gpu"]) {
   const world = await ControlWorld.open();
-  const api = createApi(world.server);
+  const api = createChecked(world.server);
   const alice = await world.token("alice", scopes);
   const env = { inside: null, origin, address: "192.0.2.7" };
   const form = (path: string, fields: Record<string, string>, token?: string): Promise<Response> =>

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import type { Hono } from "hono";
 import type { Change } from "../../contract/changes.ts";
 import type { ApiEnv } from "../api.ts";
-import { createApi } from "../app.ts";
+import { createChecked } from "../described/checked.suite.ts";
 import { ControlWorld, replica, request } from "../control.suite.ts";
 
 /** Of all of it, in milliseconds: only a failure waits so long. */
@@ -62,7 +62,7 @@ async function worldWithCall(): Promise<{ world: ControlWorld; api: Hono<ApiEnv>
     node.say({ type: "schedule", request: request(id) });
     await world.settled();
   };
-  return { world, api: createApi(world.server), call };
+  return { world, api: createChecked(world.server), call };
 }
 
 describe("the stream of events", { timeout }, () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createApi } from "../app.ts";
+import { createChecked } from "../described/checked.suite.ts";
 import { ControlWorld } from "../control.suite.ts";
 
 test("a private Space of others costs its explanation no other work than none does: neither is looked into", async () => {
@@ -11,7 +11,7 @@ test("a private Space of others costs its explanation no other work than none do
   const explained: string[] = [];
   const { server } = world;
   server.explain = async (id) => void explained.push(id);
-  const api = createApi(server);
+  const api = createChecked(server);
   for (const name of ["closed", "absent"])
     for (const path of [`/api/explain/alice/${name}`, `/w/alice%2F${name}`]) {
       const { status } = await api.request(path, { headers: { authorization: `Bearer ${token}` } });

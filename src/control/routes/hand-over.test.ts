@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { readVisit } from "../../identity/visits.ts";
-import { createApi } from "../app.ts";
+import { createChecked } from "../described/checked.suite.ts";
 import { ControlWorld } from "../control.suite.ts";
 
 const app = "http://alice-demo.localhost";
@@ -10,7 +10,7 @@ const key = new Uint8Array(32).fill(3);
 async function open() {
   const world = await ControlWorld.open();
   await world.catalog.accounts.create({ name: "bob", tier: "free", role: "user", createdAt: world.clock.wall() });
-  const api = createApi(world.server);
+  const api = createChecked(world.server);
   const ask = async (url: string, cookie?: string, more: Readonly<Record<string, string>> = {}) => {
     const headers = { ...more, ...(cookie !== undefined && { cookie }) };
     // The edge tells the server what the visitor wrote.
@@ -150,7 +150,9 @@ describe("the hand-over of a session", () => {
     assert.equal(back.origin, "http://localhost");
     assert.match((await ask(back.href, bob)).to, /\/\.waybill\/enter\?ticket=/);
     const token = await world.token("bob", ["read", "gpu"]);
-    const answer = await createApi(world.server).request(begun.to, { headers: { authorization: `Bearer ${token}` } });
+    const answer = await createChecked(world.server).request(begun.to, {
+      headers: { authorization: `Bearer ${token}` },
+    });
     assert.match(answer.headers.get("location") ?? "", /^\/login/, "a token is no browser's session");
   });
 });
