@@ -1,10 +1,14 @@
 // The guide's pages as they stand: what they name is there, and every command is one that a test runs or says what it needs.
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { describe, test } from "node:test";
 import { docsPages, docsPictures, headingId } from "../tools/docs-pages.ts";
+import { pictures } from "../tools/screenshots/pictures.ts";
 import { blocksOf, docs, guide, guidePages, missingOf } from "./support/guide.ts";
+
+/** They are fetched with every clone. */
+const picturesMaxBytes = 1_500_000;
 
 describe("the guide", () => {
   test("says of every command that it is run, or what it needs that a test does not have", () => {
@@ -38,6 +42,18 @@ describe("the guide", () => {
       guidePages().filter((page) => !index.includes(`guide/${page}`)),
       [],
     );
+  });
+
+  test("has the pictures that are made, each on a page, in little room", () => {
+    const shown = guidePages().flatMap((page) =>
+      linksOf(join(guide, page)).filter((link) => link.startsWith("pictures/")),
+    );
+    const made = pictures.map((name) => `pictures/${name}.png`).toSorted();
+    assert.deepEqual([...new Set(shown)].toSorted(), made);
+    const files = readdirSync(join(guide, "pictures"));
+    assert.deepEqual(files.map((name) => `pictures/${name}`).toSorted(), made);
+    const bytes = files.reduce((sum, name) => sum + statSync(join(guide, "pictures", name)).size, 0);
+    assert.ok(bytes <= picturesMaxBytes, `${bytes} bytes`);
   });
 
   test("has pages for browsers without a script, a style or a frame of their own, whose links lead to pages that are served", () => {
