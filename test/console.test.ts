@@ -8,7 +8,7 @@ import type { Browser, BrowserContext, Page } from "playwright-core";
 import { needs } from "./support/needs.ts";
 import { openChromium, signIn } from "./support/browser.ts";
 import { ReceiptWorld } from "./support/receipts.ts";
-import { Platform, until, type Account, type App } from "./support/platform.ts";
+import { Platform, until, visit, type Account, type App } from "./support/platform.ts";
 
 const chromiumNeeds = await needs("chromium");
 const built = join(import.meta.dirname, "..", "dist", "console");
@@ -201,6 +201,18 @@ describe("the console", chromiumNeeds, () => {
     for (const page of [one, other])
       await until("it is shown", async () => (await page.getByLabel("sleep-after").inputValue()) === "47m");
     assert.equal(streams, 1);
+  });
+
+  test("shows requests as they end to whoever wishes it", async () => {
+    await using context = await visitor("alice");
+    const page = await context.newPage();
+    await page.goto(`${up.url}/spaces/${app.space}/requests`);
+    const main = page.locator("main");
+    await main.getByLabel("As they end").check();
+    await main.getByRole("button", { name: "Find" }).click();
+    await page.waitForURL(/live=1/);
+    await visit(`${app.url}/seen-live`);
+    await main.getByText("/seen-live").waitFor();
   });
 
   test("shows a build's log from its address to the line, and finds in it", async () => {

@@ -25,6 +25,7 @@ import type {
   QuotaView,
   QuoteRequest,
   QuoteView,
+  FunctionView,
   ReleaseView,
   SecretViews,
   SetEntry,
@@ -608,6 +609,11 @@ export class WaybillClient {
 
   async undrain(of: Drainable, asking: Asking = {}): Promise<NodesView> {
     return await this.#http.send("DELETE", drainPath(of), undefined, asking);
+  }
+
+  /** The Space's GPU functions that were called since the platform started. */
+  async functions(space: string, asking: Asking = {}): Promise<Page<FunctionView>> {
+    return await this.#http.get(`/api/spaces/${pathOf(space)}/functions`, {}, asking);
   }
 
   /** What a call of the caller's would meet now; nothing is held by it. */

@@ -7,16 +7,18 @@ import { Asked } from "./asked.tsx";
 import { useSpoken } from "./words/words.tsx";
 import ui from "./ui.module.css";
 
-/** `what`: a few words for what is waited for. `empty`: why nothing is there, and what fills it. */
+/** `what`: a few words for what is waited for. `empty`: why nothing is there, and what fills it. `everyMs`: asks again by itself, while it is looked at. */
 export function Paged<Item>({
   path,
   what,
   empty,
+  everyMs,
   children,
 }: {
   readonly path: string;
   readonly what: string;
   readonly empty: ReactNode;
+  readonly everyMs?: number | undefined;
   readonly children: (items: readonly Item[]) => ReactNode;
 }): ReactNode {
   const { words } = useSpoken();
@@ -29,6 +31,7 @@ export function Paged<Item>({
       ),
     initialPageParam: "",
     getNextPageParam: ({ next }: Page<Item>) => next,
+    ...(everyMs !== undefined && { refetchInterval: everyMs }),
   });
   return (
     <Asked asked={list} what={what}>

@@ -405,6 +405,18 @@ export interface UsualCostView {
   readonly p90Ms: number;
 }
 
+/** A function of a Space that borrows a GPU, as it was called last. */
+export interface FunctionView {
+  /** Its endpoint, such as `/run`. */
+  readonly endpoint: string;
+  readonly size: "large" | "xlarge";
+  readonly declaredMs: number;
+  /** What a call holds where as much is left. */
+  readonly heldMs: number;
+  /** Null before the first one has ended by itself. */
+  readonly usual: UsualCostView | null;
+}
+
 /** What a call of the caller's would meet if it came now. Nothing is held by asking. */
 export interface QuoteView {
   readonly admitted: boolean;

@@ -609,31 +609,6 @@ describe("the API", () => {
       assert.equal((await ask("GET", path, admin)).status, 404, path);
   });
 
-  test("calls of a Space are everybody's for who may write to it, and one's own for others", async () => {
-    const { world, ask } = await api();
-    await using _ = world;
-    await world.catalog.accounts.create({ name: "bob", tier: "free", role: "user", createdAt: world.clock.wall() });
-    for (const [call, account] of [
-      ["c_1", "alice"],
-      ["c_2", "bob"],
-    ] as const)
-      await world.engine.submit({ type: "schedule", terms: terms(call, { account }) });
-    const [alice, bob] = [await world.token("alice", ["read"]), await world.token("bob", ["read"])];
-    const listed = async (query: string, token: string): Promise<readonly string[]> => {
-      const answer = await ask("GET", `/api/calls?space=alice/demo${query}`, token);
-      return ((await answer.json()) as Page<CallView>).items.map(({ id }) => id);
-    };
-    assert.deepEqual(await listed("", alice), ["c_2", "c_1"]);
-    assert.deepEqual(await listed("&account=alice", alice), ["c_1"]);
-    assert.deepEqual(await listed("", bob), ["c_2"]);
-    for (const [path, token, status] of [
-      ["/api/calls?space=alice/demo", undefined, 401],
-      ["/api/calls?space=alice/demo&account=alice", bob, 403],
-      ["/api/calls?space=alice/none", alice, 404],
-    ] as const)
-      assert.equal((await ask("GET", path, token)).status, status, path);
-  });
-
   test("a waiting call is cancelled by its account, and by nobody who has no part in it", async () => {
     const { world, ask } = await api();
     await using _ = world;

@@ -24,4 +24,13 @@ export class DeclaredFunctions {
   of(space: string, endpoint: string): Declared | undefined {
     return this.#last.get(`${space} ${endpoint}`);
   }
+
+  /** All of a Space, that which was called last first. */
+  ofSpace(space: string): readonly (Declared & { readonly endpoint: string })[] {
+    const prefix = `${space} `;
+    return [...this.#last]
+      .filter(([name]) => name.startsWith(prefix))
+      .map(([name, declared]) => ({ endpoint: name.slice(prefix.length), ...declared }))
+      .toReversed();
+  }
 }

@@ -1,17 +1,18 @@
 /** Quotes: what a call would cost and meet, answered from the ledger's state. */
-import type { QuoteRequest, QuoteView } from "../contract/api.ts";
+import type { FunctionView, QuoteRequest, QuoteView } from "../contract/api.ts";
 import type { CallTerms, TierName } from "../core/model.ts";
 import { waitingOn } from "../core/bays.ts";
 import { functionOf } from "../core/history.ts";
 import { limitsOf } from "../core/limits.ts";
 import type { CallLimits } from "../core/limits.ts";
-import { quoteOf } from "../core/quote.ts";
+import { costOfFunction, quoteOf } from "../core/quote.ts";
 import type { NodeState, State } from "../core/state.ts";
 import type { Code } from "../evidence/codes.ts";
 import { passedPool } from "../evidence/pool-route.ts";
 import { durationMs } from "../stdx/time.ts";
 import type { Instant } from "../stdx/time.ts";
 import { ledgerRefusal, refusalSays } from "./call-messages.ts";
+import type { DeclaredFunctions } from "./declared.ts";
 import { waitingView } from "./waiting.ts";
 
 /** With the length that it would declare. */
@@ -57,6 +58,18 @@ export function quoteView(
   const terms = state.functions.has(functionOf(named)) ? named : { ...named, endpoint: null };
   const view = quoteOn(state, terms, now);
   return { view, limits: limitsOf(state, view.pool, terms, now) };
+}
+
+/** What calls of these functions of a Space cost, whoever makes them. */
+export function functionViews(
+  state: State,
+  space: string,
+  declared: ReturnType<DeclaredFunctions["ofSpace"]>,
+): readonly FunctionView[] {
+  return declared.map(({ endpoint, declaredMs, size }) => ({
+    ...{ endpoint, size, declaredMs },
+    ...costOfFunction(state, { space, endpoint, declaredMs, size }),
+  }));
 }
 
 function termsOn(

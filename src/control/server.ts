@@ -8,7 +8,7 @@ import type { Catalog } from "../catalog/catalog.ts";
 import type { RequestCount, RequestFilter, RequestPage } from "../contract/requests.ts";
 import { nameRefusals } from "../catalog/names.ts";
 import { pageToken, parsePageToken } from "../catalog/page.ts";
-import type { BoardView, Page, QueueView, TierView } from "../contract/api.ts";
+import type { BoardView, FunctionView, Page, QueueView, TierView } from "../contract/api.ts";
 import type { ReceiptKeysView, SignedReceipt } from "../contract/receipts.ts";
 import type { PoolView, RouteView, RuleView } from "../contract/pools.ts";
 import type { EdgeWorkerView, StatusView, TlsStatus } from "../contract/status.ts";
@@ -87,7 +87,7 @@ import { tellStatus } from "./status-facts.ts";
 import { waitingView } from "./waiting.ts";
 import { CallList } from "./call-list.ts";
 import { ReceiptLog } from "./receipt-log.ts";
-import { quoteView, type PricedRequest } from "./quotes.ts";
+import { functionViews, quoteView, type PricedRequest } from "./quotes.ts";
 import { Statements } from "./statements.ts";
 import type { AppsPayer, Payer, Quoted } from "./quotes.ts";
 import type { InsideCaller } from "../contract/egress.ts";
@@ -437,6 +437,11 @@ export class Server {
   /** What the function declared when it was called last; undefined where it was not since the start. */
   declaredBy(space: string, endpoint: string): Declared | undefined {
     return this.#declared.of(space, endpoint);
+  }
+
+  /** What calls of a Space's functions cost, of those that were called since the start. */
+  async functionsOf(space: string): Promise<readonly FunctionView[]> {
+    return this.#parts.engine.read((state) => functionViews(state, space, this.#declared.ofSpace(space)));
   }
 
   /** As if its visitor had left: a waiting call leaves the queue, a running one is marked, and ended where its Space wants that. */

@@ -20,7 +20,7 @@ export interface KeptRuns extends Runs {
   readonly sorted: number[];
 }
 
-export function functionOf(terms: CallTerms): string {
+export function functionOf(terms: Pick<CallTerms, "space" | "endpoint" | "release" | "size" | "declaredMs">): string {
   return terms.endpoint === null
     ? `${terms.release} ${terms.size} ${terms.declaredMs}`
     : `${terms.space} ${terms.endpoint}`;

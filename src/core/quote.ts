@@ -67,7 +67,23 @@ export function quoteOf(state: State, terms: CallTerms, now: Instant, misfit?: M
   };
 }
 
-function usualCost(state: State, terms: CallTerms, heldMs: GpuMs): UsualCost | null {
+/** What one function of a Space costs, for whoever would call it: known by its name alone, and asked of no account. */
+export function costOfFunction(
+  state: State,
+  {
+    space,
+    endpoint,
+    declaredMs,
+    size,
+  }: Pick<CallTerms, "space" | "declaredMs" | "size"> & { readonly endpoint: string },
+): { readonly heldMs: GpuMs; readonly usual: UsualCost | null } {
+  const heldMs = costOf(declaredMs, sizeFactors[size]);
+  return { heldMs, usual: usualCost(state, { space, endpoint, declaredMs, size, release: "" }, heldMs) };
+}
+
+type FunctionTerms = Pick<CallTerms, "space" | "endpoint" | "release" | "size" | "declaredMs">;
+
+function usualCost(state: State, terms: FunctionTerms, heldMs: GpuMs): UsualCost | null {
   const runs = state.functions.get(functionOf(terms));
   if (runs === undefined) return null;
   const factor = sizeFactors[terms.size];

@@ -143,7 +143,7 @@ export const checks: { readonly [Name in keyof MachineFacts]: Check<MachineFacts
         return numeric
           ? warn(
               `${name} does not resolve here; browsers resolve it by themselves, other programs do not`,
-              "give programs the numeric addresses (http://127.x.y.z:PORT) that `waybill deploy` prints",
+              "give programs the numeric addresses (http://127.x.y.z:PORT) that `waybill space show` prints",
             )
           : fail(
               `${name} does not resolve here, and nothing can listen at 127.x.y.z`,

@@ -3,7 +3,16 @@ import { stripVTControlCharacters } from "node:util";
 import { passedSay } from "../../evidence/pool-route.ts";
 import { count } from "../../evidence/words.ts";
 import type { AllowanceView, BudgetView } from "../../contract/allowances.ts";
-import type { BoardView, CallView, QueueView, QuotaView, QuoteView, TierView, WhoAmI } from "../../contract/api.ts";
+import type {
+  BoardView,
+  CallView,
+  FunctionView,
+  QueueView,
+  QuotaView,
+  QuoteView,
+  TierView,
+  WhoAmI,
+} from "../../contract/api.ts";
 import type { PoolView } from "../../contract/pools.ts";
 import type { LogLine } from "../../contract/agent.ts";
 import type { Paper } from "./paper.ts";
@@ -108,6 +117,23 @@ export function drawQuote(quote: QuoteView): string {
     : "";
   const starts = waiting === null ? "It would start at once." : waiting.says;
   return `It would hold ${secondsOf(heldMs)} and could run for ${secondsOf(leaseMs)}${cut}.${before} ${paidBy ?? "Its account"} would pay${creditsMs > 0 ? `, ${secondsOf(creditsMs)} of it with credits` : ""}. ${starts}${over}\n`;
+}
+
+/** What a call of each holds where as much is left, and what it usually costs. */
+export function drawFunctions(paper: Paper, functions: readonly FunctionView[]): string {
+  if (functions.length === 0)
+    return "No function of it has borrowed a GPU since the platform started. What a call would hold: --declare 60s\n";
+  return drawTable(
+    paper,
+    [
+      { head: "FUNCTION", cell: (one) => one.endpoint, drop: 0 },
+      { head: "SIZE", cell: (one) => one.size, drop: 1 },
+      { head: "HOLDS", cell: (one) => secondsOf(one.heldMs), right: true, drop: 0 },
+      { head: "USUALLY", cell: ({ usual }) => (usual ? secondsOf(usual.medianMs) : "-"), right: true, drop: 0 },
+      { head: "RUNS", cell: ({ usual }) => String(usual?.runs ?? 0), right: true, drop: 2 },
+    ],
+    functions,
+  );
 }
 
 export function drawTiers(paper: Paper, tiers: readonly TierView[]): string {

@@ -2,6 +2,7 @@
 import type { FormEvent, ReactNode } from "react";
 import { Link, useLocation, useSearch } from "wouter";
 import type { RequestView } from "../../contract/requests.ts";
+import { movesEveryMs } from "../asked.tsx";
 import { Paged } from "../pages.tsx";
 import { WideTable } from "../table.tsx";
 import { useSpoken } from "../words/words.tsx";
@@ -13,6 +14,7 @@ export function RequestsTab({ id }: { readonly id: string }): ReactNode {
   const { words, format } = useSpoken();
   const [, go] = useLocation();
   const asked = new URLSearchParams(useSearch());
+  const isLive = asked.get("live") === "1";
   const query = new URLSearchParams();
   for (const name of filters) {
     const value = asked.get(name);
@@ -27,7 +29,7 @@ export function RequestsTab({ id }: { readonly id: string }): ReactNode {
   };
   return (
     <>
-      <form key={query.toString()} className={ui["row"]} onSubmit={onSubmit}>
+      <form key={asked.toString()} className={ui["row"]} onSubmit={onSubmit}>
         <input
           className={ui["input"]}
           name="grep"
@@ -60,6 +62,10 @@ export function RequestsTab({ id }: { readonly id: string }): ReactNode {
           <input name="failed" type="checkbox" value="1" defaultChecked={query.get("failed") === "1"} />
           {words.failedAlone}
         </label>
+        <label className={ui["row"]}>
+          <input name="live" type="checkbox" value="1" defaultChecked={isLive} />
+          {words.asTheyEnd}
+        </label>
         <button type="submit" className={ui["button"]}>
           {words.find}
         </button>
@@ -67,6 +73,7 @@ export function RequestsTab({ id }: { readonly id: string }): ReactNode {
       <Paged<RequestView>
         path={`/api/spaces/${id}/requests?${query.toString()}`}
         what={words.requests}
+        everyMs={isLive ? movesEveryMs : undefined}
         empty={<p>{query.size > 0 ? words.noSuchRequests : words.noRequests}</p>}
       >
         {(requests) => (

@@ -1,13 +1,16 @@
 /** What a visitor of a Space is told beside the app: as whom they are known, what they have left, what a call costs, and how theirs stand. */
 import type { ReactNode } from "react";
 import { Link } from "wouter";
-import type { CallView, Page, QuotaView } from "../../contract/api.ts";
-import { movesEveryMs, SignInLink, useAsked } from "../asked.tsx";
+import type { CallView, FunctionView, Page, QuotaView } from "../../contract/api.ts";
+import { looksEveryMs, movesEveryMs, SignInLink, useAsked } from "../asked.tsx";
 import { useMe } from "../me.ts";
 import { SaidInline } from "../said.tsx";
 import { useSpoken } from "../words/words.tsx";
 import ui from "../ui.module.css";
 import { priceOf } from "./price.ts";
+
+/** More would hide the app; the command line lists all. */
+const pricesMax = 8;
 
 export function VisitorBar({ id }: { readonly id: string }): ReactNode {
   const { words } = useSpoken();
@@ -15,9 +18,12 @@ export function VisitorBar({ id }: { readonly id: string }): ReactNode {
   if (me === undefined) return null;
   if (me === null)
     return (
-      <p className={ui["panel"]}>
-        {words.asStranger} <SignInLink>{words.signIn}</SignInLink>
-      </p>
+      <div className={ui["panel"]}>
+        <p>
+          {words.asStranger} <SignInLink>{words.signIn}</SignInLink>
+        </p>
+        <Prices id={id} />
+      </div>
     );
   return <KnownVisitor id={id} name={me.name} />;
 }
@@ -46,6 +52,7 @@ function KnownVisitor({ id, name }: { readonly id: string; readonly name: string
             : words.price(format.seconds(price.heldMs), format.seconds(price.usedMs), price.runs)}
         </span>
       </p>
+      <Prices id={id} />
       {open.length > 0 && (
         <ul className={ui["list"]} aria-label={words.calls}>
           {open.map((call) => (
@@ -57,5 +64,26 @@ function KnownVisitor({ id, name }: { readonly id: string; readonly name: string
         </ul>
       )}
     </div>
+  );
+}
+
+/** Of each function that anybody called; nothing where none is known. */
+function Prices({ id }: { readonly id: string }): ReactNode {
+  const { words, format } = useSpoken();
+  const functions = useAsked<Page<FunctionView>>(`/api/spaces/${id}/functions`, { everyMs: looksEveryMs });
+  const known = functions.data?.items ?? [];
+  if (known.length === 0) return null;
+  return (
+    <ul className={ui["list"]} aria-label={words.prices}>
+      {known.slice(0, pricesMax).map(({ endpoint, heldMs, usual }) => (
+        <li key={endpoint}>
+          <code>{endpoint}</code>{" "}
+          {words.functionPrice(
+            format.seconds(heldMs),
+            usual && { used: format.seconds(usual.medianMs), runs: usual.runs },
+          )}
+        </li>
+      ))}
+    </ul>
   );
 }

@@ -162,6 +162,11 @@ export const de: Words = {
   noLimit: "keine Grenze der GPU-Zeit",
   leftAndHeld: (left, held) => `${left} übrig, ${held} zurückgelegt`,
   price: (held, used, runs) => `Ein Aufruf legt ${held} zurück und benutzt meist ${used} (${runs} von Ihnen)`,
+  prices: "Was Aufrufe seiner Funktionen kosten",
+  functionPrice: (held, usual) =>
+    usual === null
+      ? `legt ${held} zurück`
+      : `legt ${held} zurück, benutzt meist ${usual.used} (${usual.runs} von irgendwem)`,
   priceUnknown: "Was ein Aufruf kostet, ist noch nicht bekannt: Noch keiner von Ihnen ist hier zu Ende",
   isolation: "Abschottung",
   limitsOfApp: "Grenzen der App",
@@ -217,6 +222,7 @@ export const de: Words = {
   answeredBy: "Antwort von",
   anybody: "jedem",
   answerers: { app: "App", edge: "Edge", nobody: "niemandem" },
+  asTheyEnd: "Fortlaufend",
   failedAlone: "nur gescheiterte",
   noRequests: "Noch niemand hat nach dieser App gefragt. Öffnen Sie ihre Adresse, dann steht die Anfrage hier.",
   noSuchRequests: "Keine Anfrage ist so.",

@@ -168,6 +168,9 @@ export const en = {
   leftAndHeld: (left: string, held: string) => `${left} left, ${held} held`,
   price: (held: string, used: string, runs: number) =>
     `A call holds ${held} and usually uses ${used} (${runs} of yours)`,
+  prices: "What calls of its functions cost",
+  functionPrice: (held: string, usual: { readonly used: string; readonly runs: number } | null) =>
+    usual === null ? `holds ${held}` : `holds ${held}, usually uses ${usual.used} (${usual.runs} of anybody)`,
   priceUnknown: "What a call costs is not known yet: none of yours has ended here",
   isolation: "Isolation",
   limitsOfApp: "Limits of its app",
@@ -223,6 +226,7 @@ export const en = {
   answeredBy: "Answered by",
   anybody: "anybody",
   answerers: { app: "app", edge: "edge", nobody: "nobody" },
+  asTheyEnd: "As they end",
   failedAlone: "failed alone",
   noRequests: "Nobody has asked for this app yet. Open its address, and the request stands here.",
   noSuchRequests: "No request is like that.",

@@ -21,6 +21,7 @@ import type {
   QueueView,
   QuotaView,
   QuoteView,
+  FunctionView,
   ReleaseView,
   SecretViews,
   SetSecret,
@@ -169,6 +170,7 @@ export interface Answers {
   "GET /api/calls/:id": CallView;
   "POST /api/calls/:id/cancel": CallView;
   "POST /api/gpu/quote": QuoteView;
+  "GET /api/spaces/:owner/:name/functions": Page<FunctionView>;
   "GET /api/gpu/queue": QueueView;
   "GET /api/gpu/board": BoardView;
   "GET /api/quota": QuotaView;

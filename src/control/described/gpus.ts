@@ -60,6 +60,15 @@ export const calls = {
   "POST /api/calls/:id/cancel": {
     ...{ tag: "calls", access: "account", summary: "Cancel a call, as if its visitor had left.", codes: missing },
   },
+  "GET /api/spaces/:owner/:name/functions": {
+    ...{
+      tag: "calls",
+      access: "open",
+      summary: "List a Space's GPU functions with what a call of each holds and usually costs.",
+    },
+    says: "Of those that were called since the platform started; that which was called last first.",
+    codes: ["control/not-found"],
+  },
   "POST /api/gpu/quote": {
     ...{ tag: "calls", access: "account", summary: "Tell what a call would meet now; nothing is held by asking." },
     says: "An app asks for its visitor, with the visitor's `X-IP-Token` in place of a token.",

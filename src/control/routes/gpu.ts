@@ -1,9 +1,10 @@
 /**
  * `POST /api/gpu/quote`: what a call of the caller's would meet; an app asks for its visitor, with the visitor's `X-IP-Token`.
+ * `GET /api/spaces/OWNER/NAME/functions`: what calls of its functions cost, for whoever may know of the Space.
  * `GET /api/gpu/queue` and `GET /api/gpu/board`: who waits for what, and who has the slots. Names are for administrators.
  */
 import { z } from "zod";
-import type { BoardView, QueueView } from "../../contract/api.ts";
+import type { BoardView, FunctionView, Page, QueueView } from "../../contract/api.ts";
 import type { ApiContext, Route } from "../api.ts";
 import type { AppsPayer, Payer } from "../quotes.ts";
 import type { Server } from "../server.ts";
@@ -11,6 +12,7 @@ import type { Caller } from "../caller.ts";
 import { insideOf, mayKnowOf, refuse, signedIn } from "../api.ts";
 import { callLimits, rateLimitFields } from "../quota-fields.ts";
 import { jsonBody } from "../json-body.ts";
+import { knownSpace, noSpace } from "./asked-space.ts";
 
 type OfApp = Extract<AppsPayer, { ok: true }>;
 
@@ -40,6 +42,11 @@ export const gpuRoute: Route = (api, server) => {
     const quoted = await server.quote(payer, { ...request, ...declared });
     if (!quoted) return refuse(c, "control/not-found", { detail: "No node is there." });
     return c.json(quoted.view, 200, rateLimitFields(callLimits(quoted.limits, server.clock.wall())));
+  });
+  api.get("/api/spaces/:owner/:name/functions", async (c) => {
+    const space = knownSpace(c, server);
+    if (space === undefined) return noSpace(c, `${c.req.param("owner")}/${c.req.param("name")}`);
+    return c.json({ items: await server.functionsOf(space.id), next: null } satisfies Page<FunctionView>);
   });
   api.get("/api/gpu/queue", async (c) => {
     const caller = signedIn(c);
