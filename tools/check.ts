@@ -1,4 +1,4 @@
-/** `npm run check`: types and part boundaries, lint with the purity rules, format, dead code, our own rules, and whether the API's description is current. All of them run; each failure is shown. */
+/** `npm run check`: types and part boundaries, lint with the purity rules, format, dead code, our own rules, and whether the API's description and the reference are current. All of them run; each failure is shown. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 
@@ -22,6 +22,7 @@ const checks: readonly (readonly [name: string, command: string, ...args: string
   ["dead code", join(bin, "knip")],
   ["our rules", process.execPath, join(import.meta.dirname, "rules.ts")],
   ["api", process.execPath, join(import.meta.dirname, "api-reference.ts"), ...(fix ? [] : ["--check"])],
+  ["reference", process.execPath, join(import.meta.dirname, "reference.ts"), ...(fix ? [] : ["--check"])],
 ];
 
 let failed = 0;

@@ -10,7 +10,7 @@ import { explain } from "../src/evidence/explain.ts";
 import { readConfig } from "../src/main/config.ts";
 import { cliWorld } from "../test/support/cli-world.ts";
 
-const made = "Made by `npm run reference` from the program itself; a test says when it is not current.";
+const made = "Made by `npm run reference` from the program itself; `npm run check` says when it is not current.";
 
 /** File name → text. */
 export async function referencePages(): Promise<ReadonlyMap<string, string>> {
