@@ -45,9 +45,10 @@ export function headingId(title: string): string {
     .replaceAll(" ", "-");
 }
 
+/** A folder's README stands at the folder. */
 function addressOf(file: string): string {
-  const path = file.startsWith("docs/") ? file : `docs/project/${file}`;
-  return `/${path.replace(/\.md$/, "").replace(/^(docs.*)\/README$/, (_, folder: string) => (folder === "docs/project" ? "docs/project/README" : folder))}`;
+  const page = file.replace(/\.md$/, "");
+  return page.startsWith("docs/") ? `/${page.replace(/\/README$/, "")}` : `/docs/project/${page}`;
 }
 
 /** The guide's pages in the order of the index. */

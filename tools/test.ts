@@ -40,6 +40,7 @@ const slowest = [
   "zerogpu-versions",
   "examples-gradio",
   "clone",
+  "guide",
   "space-calls-space",
   "gradio-stream",
   "edge-apart",
