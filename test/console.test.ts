@@ -215,6 +215,28 @@ describe("the console", chromiumNeeds, () => {
     await main.getByText("/seen-live").waitFor();
   });
 
+  test("takes a waiting call out of its queue, on the page of its Space", async () => {
+    const leave = new AbortController();
+    // Until somebody takes it out it waits, however slow this machine is.
+    await up.admin.changePool("main", { queueLimitMs: 600_000 });
+    const hold = (): Promise<unknown> =>
+      visit(`${app.url}/gpu/hold?seconds=80&stop=1`, alice, { signal: leave.signal }).catch(() => undefined); // Left below.
+    const held = [hold(), hold()];
+    await until("both slots are taken", async () => (await up.admin.pool("main")).leased === 2);
+    held.push(hold());
+    await until("one waits", async () => (await up.admin.pool("main")).waiting === 1);
+    await using context = await visitor("alice");
+    const page = await context.newPage();
+    await page.goto(`${up.url}/spaces/${app.space}/calls`);
+    await page.getByRole("button", { name: "Cancel" }).click();
+    await until("nobody waits", async () => (await up.admin.pool("main")).waiting === 0);
+    await page.getByText("gpu/visitor-left").first().waitFor();
+    assert.equal((await up.admin.pool("main")).leased, 2, "the others go on");
+    assert.deepEqual(await violations(page), []);
+    leave.abort();
+    await Promise.all(held);
+  });
+
   test("shows a build's log from its address to the line, and finds in it", async () => {
     await using context = await visitor("alice");
     const page = await context.newPage();

@@ -2,6 +2,7 @@
 import type { ReactNode } from "react";
 import { Link } from "wouter";
 import type { CallView } from "../contract/api.ts";
+import { Doing } from "./doing.tsx";
 import { SaidInline } from "./said.tsx";
 import { WideTable } from "./table.tsx";
 import { useSpoken } from "./words/words.tsx";
@@ -47,6 +48,7 @@ export function CallTable({
                 <SaidInline text={waiting.says} />
               </div>
             )}
+            {stage === "queued" && <CancelCall id={id} />}
           </td>
           <td className={ui["amount"]}>{format.seconds(heldMs)}</td>
           <td className={ui["amount"]}>{format.seconds(usedMs)}</td>
@@ -56,4 +58,10 @@ export function CallTable({
       ))}
     </WideTable>
   );
+}
+
+/** One that waits costs nothing so far, and nothing is asked before it goes. */
+export function CancelCall({ id }: { readonly id: string }): ReactNode {
+  const { words } = useSpoken();
+  return <Doing method="POST" path={`/api/calls/${id}/cancel`} body={{}} name={words.cancel} />;
 }

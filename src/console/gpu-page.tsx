@@ -36,7 +36,7 @@ function Board({ slots }: { readonly slots: BoardView["slots"] }): ReactNode {
       {slots.map(({ slot, device, simulated, trouble, drain, stage, space, account, call, forMs, leaseMs }) => (
         <li key={slot} className={styles["slot"]}>
           <span>
-            <strong>{slot}</strong> <span className={ui["muted"]}>{device}</span>
+            <strong>{slot}</strong> <span className={ui["muted"]}>{device}</span>{" "}
             {simulated && <span className={ui["badge"]}>{words.simulated}</span>}
           </span>
           <span>

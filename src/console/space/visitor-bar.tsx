@@ -2,6 +2,7 @@
 import type { ReactNode } from "react";
 import { Link } from "wouter";
 import type { CallView, FunctionView, Page, QuotaView } from "../../contract/api.ts";
+import { CancelCall } from "../calls.tsx";
 import { looksEveryMs, movesEveryMs, SignInLink, useAsked } from "../asked.tsx";
 import { useMe } from "../me.ts";
 import { SaidInline } from "../said.tsx";
@@ -59,6 +60,7 @@ function KnownVisitor({ id, name }: { readonly id: string; readonly name: string
             <li key={call.id}>
               <Link href={`/w/${call.id}`}>{call.id}</Link> {words.callStages[call.stage]}{" "}
               {call.waiting !== null && <SaidInline text={call.waiting.says} />}
+              {call.stage === "queued" && <CancelCall id={call.id} />}
             </li>
           ))}
         </ul>
