@@ -46,7 +46,13 @@ export class DocsFiles {
   async at(path: string): Promise<Response | undefined> {
     const name = [path, `${path}.html`].find((one) => this.#names.has(one));
     if (name === undefined) return undefined;
-    const bytes = new Uint8Array(await readFile(join(this.#folder, name)));
-    return new Response(bytes, { headers: { ...headers, "content-type": types[extname(name)] ?? "" } });
+    try {
+      const bytes = new Uint8Array(await readFile(join(this.#folder, name)));
+      return new Response(bytes, { headers: { ...headers, "content-type": types[extname(name)] ?? "" } });
+    } catch (error) {
+      // An upgrade has put others in their place; the next start knows those.
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw error;
+    }
   }
 }

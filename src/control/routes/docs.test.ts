@@ -13,6 +13,7 @@ writeFileSync(join(folder, "index.html"), "<!doctype html><h1>Documentation</h1>
 writeFileSync(join(folder, "guide", "start.html"), "<!doctype html><h1>Start</h1>");
 writeFileSync(join(folder, "guide", "pictures", "space.png"), "a picture");
 writeFileSync(join(folder, "notes.txt"), "not for browsers");
+writeFileSync(join(folder, "gone.html"), "<!doctype html>");
 
 async function asked(files: DocsFiles | undefined, path: string): Promise<Response> {
   await using world = await ControlWorld.open();
@@ -43,6 +44,12 @@ describe("the documentation", () => {
   test("opens no file but its own", async () => {
     for (const path of ["notes.txt", "guide", "guide/none", "..%2f..%2fpackage.json", "%2e%2e/index", "constructor"])
       assert.equal((await asked(files, `/docs/${path}`)).status, 404, path);
+  });
+
+  test("has no page any more whose file went away while the server ran", async () => {
+    const before = DocsFiles.read(folder);
+    rmSync(join(folder, "gone.html"));
+    assert.equal((await asked(before, "/docs/gone")).status, 404);
   });
 
   test("says where it was not built, and how it is", async () => {
