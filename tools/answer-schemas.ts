@@ -1,22 +1,24 @@
 /**
- * Schemas of what the API answers, out of the types that the parts share: `Answers` of `src/control/described/answers.ts`. The compiler says
- * what a type comes to; here that becomes a schema of JSON, a type with a name a component with that name, its comments the description.
+ * Schemas of what the API answers, out of the types that the parts share: `Answers` in `src/control/described`. The compiler says what
+ * a type comes to; here that becomes a schema of JSON, a type with a name a component with that name, its comments the description. Beside
+ * it the words of `Bodies`, what is sent.
  */
 import { join } from "node:path";
 import { API, SymbolFlags, TypeFlags } from "typescript/unstable/sync";
 import type { Checker, Project, Symbol, Type } from "typescript/unstable/sync";
+import type { FieldWords } from "../src/control/described/asked-body.ts";
 import type { AnswerSchemas } from "../src/control/described/document.ts";
 import type { JsonSchema } from "../src/control/described/operation.ts";
 
 const root = join(import.meta.dirname, "..");
 /** It includes everything that `src/control` has. */
 const config = join(root, "src", "control", "tsconfig.json");
-const table = join(root, "src", "control", "described", "answers.ts");
+const tables = join(root, "src", "control", "described");
 /** Of all of `stdx`, `contract` and others: names that say nothing in a document. */
 const noNames = /^(?:__type|__object|Readonly|Partial|Pick|Omit|Record|Array|ReadonlyArray)$/;
 
 /** The API's numbers are whole; these alone are not. */
-const fractions = new Set(["unitCostUSD"]);
+const fractions = new Set(["unitCostUSD", "processors"]);
 /** What its texts of such names say is an instant. */
 const instants = /^(?:at|since|until|deadline|asOf|completeTo|readTo)$|(?:[a-z]At|[a-z]Since|[a-z]Until)$/;
 
@@ -42,15 +44,35 @@ class Schemas {
   }
 
   all(): AnswerSchemas {
-    const file = this.#project.program.getSourceFile(table);
-    const module = file && this.#checker.getSymbolAtLocation(file);
-    const symbol = module && this.#checker.getExportsOfModule(module).find(({ name }) => name === "Answers");
-    if (symbol === undefined) throw new Error(`${table} exports no Answers`);
     const answers: Record<string, JsonSchema> = {};
-    for (const property of this.#checker.getPropertiesOfType(this.#checker.getDeclaredTypeOfSymbol(symbol)))
+    for (const property of this.#table("answers.ts", "Answers"))
       answers[property.name] = this.#of(this.#typeOf(property), property.name);
+    const bodies = this.#table("bodies.ts", "Bodies").map(
+      (body) => [body.name, this.#words(this.#typeOf(body))] as const,
+    );
     const sorted = [...this.#components].sort(([a], [b]) => (a < b ? -1 : 1));
-    return { answers, components: Object.fromEntries(sorted.map(([name, { schema }]) => [name, schema])) };
+    return {
+      answers,
+      bodies: Object.fromEntries(bodies) as AnswerSchemas["bodies"],
+      components: Object.fromEntries(sorted.map(([name, { schema }]) => [name, schema])),
+    };
+  }
+
+  /** The fields of the interface of that name. */
+  #table(file: string, name: string): readonly Symbol[] {
+    const path = join(tables, file);
+    const source = this.#project.program.getSourceFile(path);
+    const module = source && this.#checker.getSymbolAtLocation(source);
+    const symbol = module && this.#checker.getExportsOfModule(module).find((one) => one.name === name);
+    if (symbol === undefined) throw new Error(`${path} exports no ${name}`);
+    return this.#checker.getPropertiesOfType(this.#checker.getDeclaredTypeOfSymbol(symbol));
+  }
+
+  /** Of all kinds where it is a union. */
+  #words(type: Type): FieldWords {
+    const kinds = type.isUnionType() ? type.getTypes() : [type];
+    const fields = kinds.flatMap((kind) => this.#checker.getPropertiesOfType(kind));
+    return Object.fromEntries(fields.map((field) => [field.name, this.#said(field).description ?? ""]));
   }
 
   #typeOf(symbol: Symbol): Type {

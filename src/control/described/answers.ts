@@ -56,7 +56,7 @@ import type {
   SignedReceipt,
   StatementView,
 } from "../../contract/receipts.ts";
-import type { RequestCount, RequestPage } from "../../contract/requests.ts";
+import type { RequestCount, RequestLine, RequestPage } from "../../contract/requests.ts";
 import type { StatusView } from "../../contract/status.ts";
 import type { SpanExplanation } from "../../evidence/span.ts";
 import type { Explanation, WorkTold } from "../../evidence/verdict.ts";
@@ -137,6 +137,7 @@ export interface Answers {
   "POST /api/spaces/:owner/:name/sleeptime": HubRuntime;
   "POST /api/spaces/:owner/:name/hardware": HubRuntime;
   "GET /api/spaces/:owner/:name/requests": RequestPage;
+  "GET /api/spaces/:owner/:name/requests line": RequestLine;
   "GET /api/spaces/:owner/:name/requests/counts": Page<RequestCount>;
   "GET /api/spaces/:owner/:name/logs": LogLine;
   "GET /api/spaces/:owner/:name/logs/run": HubLogEvent;

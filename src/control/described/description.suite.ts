@@ -62,7 +62,8 @@ export class Description {
     const schema = said?.content["application/json"]?.schema;
     if (schema === undefined) return ["it has no such status"];
     const names = (operation.parameters ?? []).map((one) => ("name" in one ? one.name : ""));
-    const unknown = query.filter((name) => !names.includes(name)).map((name) => `nothing is said of ?${name}=`);
+    const unasked = operation["x-hubs"] ? [] : query.filter((name) => !names.includes(name));
+    const unknown = unasked.map((name) => `nothing is said of ?${name}=`);
     return [...unknown, ...wrongIn(value, schema, this.#document.components.schemas)];
   }
 

@@ -1,6 +1,8 @@
 /** The description of our own API as OpenAPI 3.1 has it: operations, what they take and answer, and what each may refuse. Pure. */
 import { z } from "zod";
 import { codeRow, type Code } from "../../evidence/codes.ts";
+import { bodyOf, inputOf, type FieldWords } from "./asked-body.ts";
+import type { Bodies } from "./bodies.ts";
 import { accesses, tags, type JsonSchema, type Operation, type Parameters } from "./operation.ts";
 import { besides, elsewhere, operations } from "./operations.ts";
 
@@ -8,6 +10,7 @@ import { besides, elsewhere, operations } from "./operations.ts";
 export interface AnswerSchemas {
   /** By the keys of `Answers`. */
   readonly answers: Readonly<Record<string, JsonSchema>>;
+  readonly bodies: Readonly<Record<keyof Bodies, FieldWords>>;
   readonly components: Readonly<Record<string, JsonSchema>>;
 }
 
@@ -35,6 +38,8 @@ export interface OperationObject {
   readonly description: string;
   readonly tags: readonly [string];
   readonly "x-access": keyof typeof accesses;
+  /** What else the Hub's clients send in the query is passed over. */
+  readonly "x-hubs"?: true;
   readonly security: readonly JsonSchema[];
   readonly parameters?: readonly (ParameterObject | Reference)[];
   readonly requestBody?: {
@@ -96,12 +101,12 @@ export function pathOf(route: string): string {
   return path.replaceAll(/:(\w+)(?:\{[^/]*?\})?(?=\/|$)/g, "{$1}");
 }
 
-export function openApi({ answers, components }: AnswerSchemas, version: string): Document {
+export function openApi({ components, ...made }: AnswerSchemas, version: string): Document {
   const paths: Record<string, Record<string, OperationObject>> = {};
   for (const [route, operation] of Object.entries(operations)) {
     const [method = ""] = route.split(" ");
     const at = (paths[pathOf(route)] ??= {});
-    at[method.toLowerCase()] = described(route, operation, answers);
+    at[method.toLowerCase()] = described(route, operation, made);
   }
   const ofEach = Object.entries(operations).map(([route, operation]) => codesOf(route, operation));
   return {
@@ -169,8 +174,12 @@ const headers = {
   "Retry-After": { description: "Seconds to wait.", schema: { type: "string" } },
 };
 
-function described(route: string, operation: Operation, answers: AnswerSchemas["answers"]): OperationObject {
-  const { tag, access, summary, says, body, isBodyOptional = false } = operation;
+function described(
+  route: string,
+  operation: Operation,
+  { answers, bodies }: Omit<AnswerSchemas, "components">,
+): OperationObject {
+  const { tag, access, summary, says, body, isBodyOptional = false, isHubs = false } = operation;
   const ofKey = takesKey(route) ? [{ $ref: `#/components/parameters/${keyName}` }] : [];
   const parameters = [...pathParameters(route), ...asked(operation), ...ofKey];
   return {
@@ -179,13 +188,23 @@ function described(route: string, operation: Operation, answers: AnswerSchemas["
     description: [says, `For ${accesses[access]}.`].filter((line) => line !== undefined).join("\n\n"),
     tags: [tag],
     "x-access": access,
+    ...(isHubs && { "x-hubs": true }),
     security: [...(access === "open" ? [{}] : []), { token: [] }, { session: [] }],
     ...(parameters.length > 0 && { parameters }),
     ...(body && {
-      requestBody: { required: !isBodyOptional, content: { "application/json": { schema: inputOf(body) } } },
+      requestBody: {
+        required: !isBodyOptional,
+        content: {
+          "application/json": { schema: bodyOf(route, body, isTyped(route, bodies) ? bodies[route] : undefined) },
+        },
+      },
     }),
     responses: { ...yes(route, operation, answers), ...refusals(codesOf(route, operation)) },
   };
+}
+
+function isTyped(route: string, bodies: AnswerSchemas["bodies"]): route is keyof Bodies {
+  return Object.hasOwn(bodies, route);
 }
 
 function operationId(route: string): string {
@@ -236,31 +255,20 @@ function takesKey(route: string): boolean {
   return route !== keyless && changing.includes(route.split(" ")[0] ?? "");
 }
 
-/** As it is sent: before what the schema makes of it. */
-function inputOf(schema: z.ZodType): JsonSchema {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
-  return rest;
-}
-
 function yes(
   route: string,
   { status = 200, later, stream, hasRateLimit = false }: Operation,
   answers: AnswerSchemas["answers"],
 ): Readonly<Record<string, ResponseObject>> {
   const schema = answers[route] ?? {};
-  const lines = { type: "string", description: "Each line is an answer of its own.", "x-each": schema };
-  const events = { type: "string", description: "The data of each event is an answer of its own.", "x-each": schema };
+  const each = stream === "either" ? (answers[`${route} line`] ?? {}) : schema;
+  const lines = { type: "string", description: "Each line is an answer of its own.", "x-each": each };
+  const events = { type: "string", description: "The data of each event is an answer of its own.", "x-each": each };
   const content = {
     ...((stream === undefined || stream === "either") && { "application/json": { schema } }),
-    ...(stream === "lines" && {
-      "application/x-ndjson": { schema: lines },
-      "text/plain": { schema: { type: "string" } },
-    }),
-    ...(stream === "either" && {
-      "application/x-ndjson": { schema: { type: "string" } },
-      "text/event-stream": { schema: { type: "string" } },
-    }),
-    ...((stream === "events" || stream === "lines") && { "text/event-stream": { schema: events } }),
+    ...((stream === "lines" || stream === "either") && { "application/x-ndjson": { schema: lines } }),
+    ...(stream === "lines" && { "text/plain": { schema: { type: "string" } } }),
+    ...(stream !== undefined && { "text/event-stream": { schema: events } }),
   };
   const fields = hasRateLimit
     ? { headers: { RateLimit: header("RateLimit"), "RateLimit-Policy": header("RateLimit-Policy") } }

@@ -58,8 +58,10 @@ export interface Operation {
   readonly status?: 200 | 201 | 202;
   /** What it answers with 202 beside; its type has the key with ` 202` behind it. */
   readonly later?: string;
-  /** `lines`: JSON Lines, or events where those are accepted. `events`: server-sent events. `either`: lines where it is followed. */
+  /** `lines`: JSON Lines, or events where those are accepted. `events`: server-sent events. `either`: lines where it is followed; their type has the key with ` line` behind it. */
   readonly stream?: "lines" | "events" | "either";
+  /** It is the Hub's too: what else its clients send in the query is passed over. */
+  readonly isHubs?: boolean;
   /** `RateLimit` fields stand in its head. */
   readonly hasRateLimit?: boolean;
   /** Beside those of all routes, of who may call it, and of its body and query. */
@@ -67,7 +69,7 @@ export interface Operation {
 }
 
 /** A route of which an answer is described. */
-export type Described = Exclude<keyof Answers, "no" | `${string} 202`>;
+export type Described = Exclude<keyof Answers, "no" | `${string} ${"202" | "line"}`>;
 /** Those of one file. */
 export type Operations = Readonly<Partial<Record<Described, Operation>>>;
 

@@ -16,7 +16,7 @@ export const platform = {
   "GET /api/events": {
     ...{ tag: "platform", access: "open", stream: "events" },
     summary: "Tell what changes, for whoever shows the platform.",
-    says: "Events say what to read again and hold no state. Those of `ledger` bear their journal index as id.",
+    says: "Events say what to read again and hold no state. A change's `type` is its event's name and not in the data; those of `ledger` bear their journal index as id.",
     query: { after: count(0, 1e15 - 1, `As \`Last-Event-ID\`, which goes before it. ${lastHeard}`) },
     headers: { "Last-Event-ID": word(lastHeard) },
     codes: ["capacity/rate-limited"],

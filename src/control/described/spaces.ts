@@ -26,8 +26,8 @@ export const lastLine = { "Last-Event-ID": word("The last event's `id`: the log 
 
 export const spaces = {
   "GET /api/spaces": {
-    ...{ tag: "spaces", access: "open", summary: "List the Spaces that the caller may know of." },
-    says: "In the Hub's form, whose filters are the Hub's (docs/hub.md); with `form=views` in our own.",
+    ...{ tag: "spaces", access: "open", isHubs: true, summary: "List the Spaces that the caller may know of." },
+    says: "In the Hub's form, whose filters are the Hub's (docs/hub.md); with `form=views` in our own. What else the Hub's clients ask for is passed over.",
     query: {
       form: oneOf(["views"], "In our own form."),
       page: word("In our own form: `next` of the page before. So far one page has all."),
@@ -47,8 +47,8 @@ export const spaces = {
     ...{ tag: "spaces", access: "open", summary: "List what a Space can run on, in the Hub's shape." },
   },
   "GET /api/spaces/:owner/:name": {
-    ...{ tag: "spaces", access: "open", summary: "Show one Space, in our form and the Hub's at once." },
-    says: "Builds, releases, replicas and reasons only to whoever may read what its owner has.",
+    ...{ tag: "spaces", access: "open", isHubs: true, summary: "Show one Space, in our form and the Hub's at once." },
+    says: "Builds, releases, replicas and reasons only to whoever may read what its owner has. What else the Hub's clients ask for is passed over.",
     query: {
       ...{ expand: word("Of the Hub's form only these fields."), "expand[]": word("The same.") },
       blobs: word("With the files' sizes and digests."),
@@ -100,7 +100,7 @@ export const spaces = {
   },
   "GET /api/spaces/:owner/:name/requests": {
     ...{ tag: "spaces", access: "write", stream: "either", summary: "List its visitors' requests, newest first." },
-    says: "With `follow=1` as they end: JSON Lines, or server-sent events where those are accepted, each a `RequestLine`.",
+    says: "With `follow=1` as they end: JSON Lines, or server-sent events where those are accepted.",
     query: {
       ...limitOf(500, 50),
       ...pageOf,
