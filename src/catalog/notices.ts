@@ -33,6 +33,8 @@ export interface Hearer {
   readonly owner: string | null;
   /** Empty: all that its owner may hear. */
   readonly types: readonly NoticeType[];
+  /** It hears of no incident from before: a start tells of those of the last day again. */
+  readonly since: Instant;
 }
 
 export interface DeliveryBounds {
@@ -147,7 +149,9 @@ export class Notices {
 }
 
 /** Whether a webhook is told. */
-export function hears({ owner, types }: Hearer, notice: Pick<Notice, "type" | "owner">): boolean {
+function hears({ id, owner, types, since }: Hearer, notice: Notice): boolean {
+  if (notice.type === "webhook.off" && notice.data.webhook === id) return false;
+  if (platformTypes.includes(notice.type) && notice.at < since) return false;
   if (owner !== null && (owner !== notice.owner || platformTypes.includes(notice.type))) return false;
   return types.length === 0 || types.includes(notice.type) || ownTypes.includes(notice.type);
 }

@@ -155,17 +155,19 @@ export function webhooksSuite(name: string, openSql: () => Promise<SqlRunner>): 
       assert.deepEqual(await types(catalog, "wh_off"), []);
     });
 
-    test("incidents are for the platform's webhooks alone", async () => {
+    test("incidents are for the platform's webhooks alone, and for those that were there when they began or ended", async () => {
       const catalog = await open();
       await catalog.webhooks.add(webhook({ types: ["incident.opened"] }));
       await catalog.webhooks.add(webhook({ id: "wh_all", owner: null }));
+      await catalog.webhooks.add(webhook({ id: "wh_later", owner: null, since: at(1) }));
       const data = {
         ...{ incident: "i_1", boundary: "runtime", wrong: "node-lost", planned: false, says: "n1" },
         ...{ since: "2026-11-22T12:00:00.000Z", until: null },
       };
       const opened: Notice = { type: "incident.opened", key: "incident/i_1/opened", at: t0, owner: null, data };
       await catalog.webhooks.tell([opened]);
-      assert.deepEqual([await types(catalog), await types(catalog, "wh_all")], [[], ["incident.opened"]]);
+      const heard = await Promise.all(["wh_1", "wh_all", "wh_later"].map((of) => types(catalog, of)));
+      assert.deepEqual(heard, [[], ["incident.opened"], []]);
     });
 
     test("each delivery is announced once it is stored; what is told again has the same id and is not stored again", async () => {

@@ -85,13 +85,13 @@ export class Webhooks {
   }
 
   /**
-   * Changes one that is there. One that is off is told nothing: what waits for it ends with `says`. `asked`: somebody wanted it; `beside`:
-   * what belongs into the same commit.
+   * Changes one that is there. One that is off is told nothing: what waits for it ends with `says`. `asked`: somebody wanted it; `tells`:
+   * what the same commit tells others.
    */
   async change(
     id: string,
     { types, ...change }: WebhookChange,
-    { asked, beside = [] }: { readonly asked: boolean; readonly beside?: readonly SqlStatement[] },
+    { asked, tells = [] }: { readonly asked: boolean; readonly tells?: readonly Notice[] },
   ): Promise<void> {
     const row = this.#rows.get(id);
     if (!row) return;
@@ -103,10 +103,13 @@ export class Webhooks {
     await this.#sql.transaction([
       statement(set),
       ...(changed.state === "off" ? this.#giveUp(changed) : []),
-      ...beside,
+      ...this.#notices.statements(tells),
       ...(asked ? marked(this.#db, this.#effects, id) : []),
     ]);
-    this.#rows.set(id, changed);
+    this.#notices.told(tells);
+    // Another change may have come meanwhile, of other columns.
+    const current = this.#rows.get(id);
+    if (current) this.#rows.set(id, { ...current, ...change, ...(types && { types }) });
     this.#hear();
   }
 

@@ -1,4 +1,6 @@
 /** Parsers of what a person types: lengths of time, counts, a Space's name. Each says what it wants. */
+import { noticeTypes } from "../contract/webhooks.ts";
+import type { NoticeType } from "../contract/webhooks.ts";
 import { isPrice } from "../receipts/focus.ts";
 import { InvalidArgumentError } from "commander";
 
@@ -171,6 +173,13 @@ export function parseScopes(text: string): readonly (typeof scopes)[number][] {
   const named = text.split(",").map((name) => scopes.find((scope) => scope === name.trim()));
   if (named.includes(undefined)) throw new InvalidArgumentError(`write some of ${scopes.join(",")}.`);
   return named as (typeof scopes)[number][];
+}
+
+export function parseNoticeTypes(text: string): readonly NoticeType[] {
+  const known = Object.keys(noticeTypes) as readonly NoticeType[];
+  const named = text.split(",").map((name) => known.find((type) => type === name.trim()));
+  if (named.includes(undefined)) throw new InvalidArgumentError(`write some of ${known.join(",")}.`);
+  return named as NoticeType[];
 }
 
 export function parseFormat(text: string): "jsonl" | "focus" {

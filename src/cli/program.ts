@@ -77,6 +77,7 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   gpu: () => import("./commands/gpu.ts"),
   status: () => import("./commands/status.ts"),
   incident: () => import("./commands/incident.ts"),
+  webhook: () => import("./commands/webhook.ts"),
   doctor: () => import("./commands/doctor.ts"),
   login: () => import("./commands/login.ts"),
   logout: () => import("./commands/logout.ts"),

@@ -69,6 +69,7 @@ import { accessPath, cardsPath, drainPath, pathOf, routePath } from "./paths.ts"
 import { followRequests, queryOfFilter } from "./requests.ts";
 import type { FollowRequests } from "./requests.ts";
 import { readJsonLines } from "./json-lines.ts";
+import { WebhooksClient } from "./webhooks.ts";
 import { answerWithinMs, freshKey, queryOf, Transport } from "./transport.ts";
 import type { ClientOptions } from "./transport.ts";
 
@@ -93,13 +94,13 @@ export class WaybillClient {
   readonly incidents: IncidentsClient;
   /** Lists of receipts, statements, and their log; one alone: {@link receipt}. */
   readonly receipts: ReceiptsClient;
+  readonly webhooks: WebhooksClient;
   readonly #http: Transport;
 
   constructor(options: ClientOptions) {
     this.#http = new Transport(options);
-    this.receipts = new ReceiptsClient(this.#http);
-    this.url = this.#http.url;
-    this.incidents = new IncidentsClient(this.#http);
+    [this.url, this.receipts] = [this.#http.url, new ReceiptsClient(this.#http)];
+    [this.incidents, this.webhooks] = [new IncidentsClient(this.#http), new WebhooksClient(this.#http)];
   }
 
   async status(asking: Asking = {}): Promise<StatusView> {

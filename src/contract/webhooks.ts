@@ -105,3 +105,78 @@ export const attemptOutcomes = {
 } as const;
 
 export type AttemptOutcome = keyof typeof attemptOutcomes;
+
+export interface AddWebhook {
+  readonly url: string;
+  /** Absent or empty: all that the owner may hear. */
+  readonly types?: readonly NoticeType[] | undefined;
+  readonly description?: string | undefined;
+  /** Whose it is, an account or an organisation; the caller's own where it is absent. */
+  readonly account?: string | undefined;
+  /** The platform's, for operators: it hears of all. */
+  readonly platform?: boolean | undefined;
+}
+
+export interface ChangeWebhook {
+  readonly url?: string | undefined;
+  readonly types?: readonly NoticeType[] | undefined;
+  readonly description?: string | undefined;
+  readonly state?: "on" | "off" | undefined;
+}
+
+export interface WebhookView {
+  readonly id: string;
+  /** Null: the platform's. */
+  readonly owner: string | null;
+  readonly url: string;
+  readonly types: readonly NoticeType[];
+  readonly description: string | null;
+  readonly state: "on" | "off";
+  readonly since: string;
+  /** Who brought it into its state, and why. */
+  readonly says: string;
+  /** All tries since then failed; null where the last one did not. */
+  readonly failingSince: string | null;
+  /** Deliveries that have not ended. */
+  readonly waiting: number;
+  /** Until then what is sent bears the former secret's signature too; null: it has none. */
+  readonly formerSecretUntil: string | null;
+  readonly createdAt: string;
+  readonly createdBy: string;
+}
+
+/** The only time that the secret is shown. */
+export interface WebhookSecret {
+  readonly id: string;
+  readonly secret: string;
+  readonly formerSecretUntil: string | null;
+}
+
+export type AddedWebhook = WebhookView & Pick<WebhookSecret, "secret">;
+
+export interface AttemptView {
+  readonly at: string;
+  readonly tookMs: number;
+  readonly outcome: AttemptOutcome;
+  readonly status: number | null;
+  readonly says: string;
+  /** The first bytes of the answer; null where there was none. */
+  readonly answer: string | null;
+}
+
+export interface DeliveryView {
+  /** The `webhook-id` of each try. */
+  readonly id: string;
+  readonly webhook: string;
+  readonly type: NoticeType;
+  readonly at: string;
+  readonly state: "waiting" | "delivered" | "failed";
+  /** When it is tried next; null where it has ended. */
+  readonly dueAt: string | null;
+  readonly endedAt: string | null;
+  readonly says: string;
+  /** The oldest first. */
+  readonly attempts: readonly AttemptView[];
+  /** As it is sent; only of one that is asked for alone. */
+  readonly body?: string;
+}

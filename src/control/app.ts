@@ -55,6 +55,7 @@ import { settingsRoute } from "./routes/settings.ts";
 import { statusRoute } from "./routes/status.ts";
 import { tokensRoute } from "./routes/tokens.ts";
 import { visitorKeysRoute } from "./routes/visitor-keys.ts";
+import { webhooksRoute } from "./routes/webhooks.ts";
 import { whoamiRoute } from "./routes/whoami.ts";
 import { storageRoute } from "./routes/hub/storage.ts";
 import { xetRoute } from "./routes/hub/xet.ts";
@@ -110,6 +111,7 @@ const routes: readonly Route[] = [
   eventsRoute,
   receiptsRoute,
   visitorKeysRoute,
+  webhooksRoute,
   // The last: what is no other page is a model's.
   accessRoute,
 ];

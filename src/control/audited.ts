@@ -83,6 +83,17 @@ const ofNamedRepo = {
   secret: ["secrets", "variables"],
 };
 
+/** An address may hold what proves who writes there: it is not kept. */
+const ofWebhook = {
+  target: ({ id }: PathParts) => `webhook/${id}`,
+  owner: ({ owner }: PathParts) => owner ?? null,
+  known: async (server: Server, { id = "" }: PathParts): Promise<PathParts> => {
+    const row = server.webhooks.get(id);
+    return row && row.owner !== null ? { owner: row.owner } : {};
+  },
+  secret: ["url"],
+};
+
 const roleOf = (server: Server, { name = "", account }: PathParts): unknown => {
   const found = server.organisations.members(name).find((member) => member.account === account);
   return found && { role: found.role };
@@ -240,6 +251,24 @@ export const audited: Readonly<Record<string, Audited>> = {
   "POST /api/hub/jobs": { action: "hub.job", target: (_path, { kind }) => `hub/${word(kind)}`, owner: platform },
   "POST /api/incidents/:id/notes": { action: "incident.note", ...ofIncident },
   "POST /api/incidents/:id/close": { action: "incident.close", ...ofIncident },
+  "POST /api/webhooks": {
+    ...{ action: "webhook.add", secret: ["url"], owner: (_path, { owner }) => word(owner) || null },
+    target: (_path, { webhook }) => `webhook/${word(webhook)}`,
+  },
+  "PATCH /api/webhooks/:id": {
+    ...{ action: "webhook.set", ...ofWebhook },
+    was: ({ webhooks }, { id = "" }) => {
+      const row = webhooks.get(id);
+      return row && { types: row.types, description: row.description, state: row.state };
+    },
+  },
+  "DELETE /api/webhooks/:id": { action: "webhook.remove", ...ofWebhook },
+  "POST /api/webhooks/:id/secret": { action: "webhook.rotate", ...ofWebhook },
+  "POST /api/webhooks/:id/test": { action: "webhook.test", ...ofWebhook },
+  "POST /api/webhooks/:id/deliveries/:delivery/redeliver": {
+    ...{ action: "webhook.redeliver", ...ofWebhook },
+    target: ({ id, delivery }) => `webhook/${id}/${delivery}`,
+  },
   "POST /api/backups": { action: "platform.backup", target: () => "platform", owner: platform },
 };
 

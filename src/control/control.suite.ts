@@ -47,6 +47,8 @@ import { Changes } from "./changes.ts";
 import type { ServerParts } from "./server.ts";
 import { keptOfSpace, Retention, type KeptOfSpace } from "./retention.ts";
 import { Spaces } from "./spaces.ts";
+import { WebhookDesk } from "./webhooks/desk.ts";
+import type { Posted, Posting } from "./webhooks/courier.ts";
 
 export const card: DeviceFacts = { index: 0, uuid: "GPU-0", name: "simulated", slots: 1, simulated: true };
 
@@ -120,6 +122,12 @@ export interface Wishes {
   readonly drawn?: number;
 }
 
+/** The other end of webhooks. */
+interface TestHooks {
+  readonly sent: Posting[];
+  answer(posting: Posting, signal: AbortSignal): Promise<Posted>;
+}
+
 /** By name: the records, or a failure's code. */
 interface TestDns {
   readonly txt: Map<string, readonly string[] | string>;
@@ -165,6 +173,8 @@ export class ControlWorld implements AsyncDisposable {
   readonly hardware = new Hardware(() => ({ cores: 2, memoryBytes: 2 ** 30, cards: [card] }));
   readonly sessions: Sessions;
   readonly server: Server;
+  /** What was sent to webhooks, and what is answered to it. */
+  readonly hooks: TestHooks;
   readonly #drawn = { count: 0 };
 
   static async open({
@@ -217,8 +227,23 @@ export class ControlWorld implements AsyncDisposable {
       ...{ accounts: catalog.accounts, members: catalog.members, clock, onAccount: () => undefined },
       madeBy: (space) => world.spaces.get(space)?.createdBy ?? world.hubRepos.madeBy(space),
     });
+    const hooks: TestHooks = {
+      sent: [],
+      answer: async () => ({ answered: true, status: 204, retryAfter: undefined, answer: "" }),
+    };
+    const webhooks = await WebhookDesk.open({
+      ...{ catalog, box, effects, clock, random, version: "0" },
+      post(posting, signal) {
+        hooks.sent.push(posting);
+        return hooks.answer(posting, signal);
+      },
+      denies: (address) => (address.startsWith("10.") ? "private, 10.0.0.0/8" : null),
+      onFailure: (what, error) => void world.failures.push(`${what}: ${String(error)}`),
+    });
     const world: ControlWorld = new ControlWorld({
       organisations,
+      webhooks,
+      hooks,
       visitorKeys,
       receiptKeys,
       journal,
@@ -252,15 +277,16 @@ export class ControlWorld implements AsyncDisposable {
     environments,
     domains,
     dns,
+    hooks,
     folder,
     kept,
     drawn,
     ...sealing
   }: Pick<
     ControlWorld,
-    "journal" | "engine" | "catalog" | "clock" | "replicas" | "environments" | "domains" | "dns" | "folder"
+    "journal" | "engine" | "catalog" | "clock" | "replicas" | "environments" | "domains" | "dns" | "hooks" | "folder"
   > &
-    Pick<ServerParts, "effects" | "box" | "organisations" | "visitorKeys" | "receiptKeys"> & {
+    Pick<ServerParts, "effects" | "box" | "organisations" | "visitorKeys" | "receiptKeys" | "webhooks"> & {
       kept: KeptOfSpace;
       drawn: number;
     }) {
@@ -271,6 +297,7 @@ export class ControlWorld implements AsyncDisposable {
     this.environments = environments;
     this.domains = domains;
     this.dns = dns;
+    this.hooks = hooks;
     this.engine = engine;
     this.catalog = catalog;
     this.clock = clock;
@@ -579,6 +606,7 @@ export class ControlWorld implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.server.webhooks[Symbol.asyncDispose]();
     await this.retention[Symbol.asyncDispose]();
     this.builds.close();
     this.spaces.close();

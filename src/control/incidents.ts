@@ -30,6 +30,8 @@ export class Incidents {
   readonly #parts: IncidentParts;
   #detection: Detection;
   readonly #turns = new Turns();
+  /** Told of incidents that are others than before, once they are stored. */
+  onChanged: (changed: readonly Incident[]) => void = () => {};
 
   static async load(parts: IncidentParts): Promise<Incidents> {
     const [open, muted] = await Promise.all([parts.record.openIncidents(), parts.record.mutedSubjects()]);
@@ -53,6 +55,7 @@ export class Incidents {
       const { after, changed } = detect(this.#detection, conditions, clock.wall(), () => newId("i", random));
       if (changed.length > 0) await record.putIncidents(changed);
       this.#detection = after;
+      if (changed.length > 0) this.onChanged(changed);
     });
   }
 
@@ -88,6 +91,7 @@ export class Incidents {
       const told = noted(closed, { at: now, by, says });
       await this.#parts.record.putIncidents([told]);
       this.#detection = after;
+      this.onChanged([told]);
       return { ok: true, incident: told };
     });
   }

@@ -98,6 +98,7 @@ import type { RequestEffects } from "./request-effects.ts";
 import { SignIn } from "./sign-in.ts";
 import type { WrongPassword } from "./sign-in.ts";
 import { RequestKeys } from "./request-keys.ts";
+import type { WebhookDesk } from "./webhooks/desk.ts";
 import type { SecretBox } from "../identity/secret-box.ts";
 
 export interface ServerParts {
@@ -127,6 +128,7 @@ export interface ServerParts {
   readonly effects: RequestEffects;
   readonly visitorKeys: VisitorKeyring;
   readonly box: SecretBox;
+  readonly webhooks: WebhookDesk;
   /** Undefined where a test keeps no large files. */
   readonly xet?: XetService;
   readonly largeFiles?: NonNullable<HubParts["largeFiles"]>;
@@ -207,6 +209,7 @@ export class Server {
   readonly backups: Backups;
   readonly xet: XetService | undefined;
   readonly changes: Changes;
+  readonly webhooks: WebhookDesk;
 
   constructor(parts: ServerParts) {
     this.#parts = parts;
@@ -240,6 +243,7 @@ export class Server {
     this.backups = new Backups(parts);
     this.xet = parts.xet;
     this.changes = parts.changes;
+    this.webhooks = parts.webhooks;
     this.tokens = new AccessTokens(parts);
     this.callers = new Callers(parts);
     this.devices = new DeviceSignIn({ ...parts, tokens: this.tokens });

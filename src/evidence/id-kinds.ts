@@ -24,6 +24,8 @@ export const idKinds: Readonly<Record<string, IdKind>> = {
   t: { says: "a token" },
   s: { says: "a session" },
   al: { says: "an allowance", look: "`waybill quota` of its account lists allowances" },
+  wh: { says: "a webhook", look: "`waybill webhook show` of it" },
+  dl: { says: "a delivery to a webhook", look: "`waybill webhook deliveries` of its webhook lists it" },
   bk: { says: "a backup", look: "the command that began it follows it, for as long as this server runs" },
   app: { says: "an app that people sign in to", look: "`waybill space show OWNER/NAME` of its Space" },
 };

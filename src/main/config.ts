@@ -11,7 +11,7 @@ import type { EdgeLimits } from "../edge/limits.ts";
 import { edgeSockets } from "../contract/edge.ts";
 import { socketPathMaxBytes } from "../runtime/folder.ts";
 import { openPolicy, parseNameRule, type EgressPolicy, type NameRule } from "../egress/policy.ts";
-import { parseRange } from "../egress/ranges.ts";
+import { parseRange, type AddressRange } from "../egress/ranges.ts";
 import type { GitFaceLimits } from "../hub/git-face.ts";
 import { lfsLimits, type LfsLimits } from "../hub/lfs-store.ts";
 import type { StorageLimits } from "../hub/storage.ts";
@@ -101,6 +101,8 @@ export interface PlatformConfig {
   readonly disk: DiskLimits;
   /** What sandboxed apps may reach. */
   readonly egress: EgressPolicy;
+  /** Private addresses that webhooks may have. */
+  readonly webhookAddresses: readonly AddressRange[];
   /** What builds see of the operator's environment, and what they may reach. */
   readonly builds: {
     readonly variables: BuildVariables;
@@ -264,6 +266,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
       reserveBytes: (reserveMb ?? defaultReserveMb) * mebibyte,
     },
     egress: policy,
+    webhookAddresses: read.ranges("WAYBILL_WEBHOOK_ADDRESSES"),
     builds: {
       variables,
       egress: buildPolicy(policy, buildNames, variables),
@@ -390,8 +393,12 @@ class Reader {
       allow: allow.length > 0 ? allow : openPolicy.allow,
       deny: this.rules("WAYBILL_EGRESS_DENY"),
       ports: ports.length > 0 ? ports : openPolicy.ports,
-      addresses: this.#list("WAYBILL_EGRESS_ADDRESSES", parseRange, "write ranges such as 10.1.0.0/16"),
+      addresses: this.ranges("WAYBILL_EGRESS_ADDRESSES"),
     };
+  }
+
+  ranges(name: string): AddressRange[] {
+    return this.#list(name, parseRange, "write ranges such as 10.1.0.0/16");
   }
 
   rules(name: string): NameRule[] {

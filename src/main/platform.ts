@@ -74,7 +74,9 @@ import { dataFiles, openJournal } from "./open-journal.ts";
 import { consoleHosts, edgeNetwork, insideSocket, ownHost, ownEdge, platformUrlFor } from "./own-edge.ts";
 import { RemoteNodes } from "./remote-nodes.ts";
 import { payerOfApp, visitorIdentity, verifyVisitor } from "./visitors.ts";
+import { sealingKeys } from "./sealing-keys.ts";
 import { openStanding, tellStanding } from "./standing.ts";
+import { openWebhooks } from "./webhooks.ts";
 import { spaceOwner } from "../contract/space.ts";
 
 export interface World {
@@ -393,10 +395,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     onFailure,
   });
 
-  const box = await openSecretBox(config.secretsKeyFile, {
-    needed: [...(await catalog.environments.secrets()), ...(await catalog.apps.clients())].map(({ key }) => key),
-    random,
-  });
+  const box = await openSecretBox(config.secretsKeyFile, { needed: await sealingKeys(catalog), random });
   const environments = await Environments.open({
     rows: catalog.environments,
     box,
@@ -457,6 +456,10 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     ...{ evidence, engine, journal, nodes, clock, random, onFailure },
     shippedAt: () => shippedAt,
   });
+  const webhooks = await openWebhooks(stack, {
+    ...{ addresses: config.webhookAddresses, catalog, box, effects, clock, random, version: about.version, onFailure },
+    incidents: watch.standing.incidents,
+  });
   let bootMs = 0;
   const server = new Server({
     engine,
@@ -467,7 +470,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     resolver,
     sessions,
     visitKey,
-    ...{ changes, consoleFiles: readConsole(log), docsFiles: readDocs() },
+    ...{ changes, webhooks, consoleFiles: readConsole(log), docsFiles: readDocs() },
     providers: config.providers,
     receiptKeys,
     replicas,
@@ -649,6 +652,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     ),
   ];
   stack.defer(() => timers.forEach((timer) => clearInterval(timer)));
+  webhooks.start();
   const token = await bootToken({ catalog, clock, random });
   bootMs = Math.round(performance.now() - about.startedAt);
   const owned = stack.move();

@@ -58,6 +58,7 @@ import type {
 } from "../../contract/receipts.ts";
 import type { RequestCount, RequestLine, RequestPage } from "../../contract/requests.ts";
 import type { StatusView } from "../../contract/status.ts";
+import type { AddedWebhook, DeliveryView, WebhookSecret, WebhookView } from "../../contract/webhooks.ts";
 import type { SpanExplanation } from "../../evidence/span.ts";
 import type { Explanation, WorkTold } from "../../evidence/verdict.ts";
 import type { HubQuota } from "../quota-fields.ts";
@@ -214,6 +215,17 @@ export interface Answers {
   "GET /api/explain/:owner/:name": Explanation;
   "GET /api/explain": SpanExplanation;
   "GET /api/works/:id{.+}": WorkTold;
+
+  "GET /api/webhooks": Page<WebhookView>;
+  "POST /api/webhooks": AddedWebhook;
+  "GET /api/webhooks/:id": WebhookView;
+  "PATCH /api/webhooks/:id": WebhookView;
+  "DELETE /api/webhooks/:id": EndedById;
+  "POST /api/webhooks/:id/secret": WebhookSecret;
+  "POST /api/webhooks/:id/test": DeliveryView;
+  "GET /api/webhooks/:id/deliveries": Page<DeliveryView>;
+  "GET /api/webhooks/:id/deliveries/:delivery": DeliveryView;
+  "POST /api/webhooks/:id/deliveries/:delivery/redeliver": DeliveryView;
 
   "POST /api/backups": BackupView;
   "POST /api/backups 202": BackupJobView;

@@ -10,6 +10,7 @@ import type { CreateAccount, SetPassword } from "../../contract/identity.ts";
 import type { NoteRequest } from "../../contract/incidents.ts";
 import type { DrainRequest } from "../../contract/nodes.ts";
 import type { RouteRequest } from "../../contract/pools.ts";
+import type { AddWebhook, ChangeWebhook } from "../../contract/webhooks.ts";
 
 export interface Bodies {
   "POST /api/incidents/:id/notes": NoteRequest;
@@ -20,6 +21,8 @@ export interface Bodies {
   "POST /api/accounts": CreateAccount;
   "PUT /api/accounts/:name/password": SetPassword;
   "POST /api/tokens": CreateToken;
+  "POST /api/webhooks": AddWebhook;
+  "PATCH /api/webhooks/:id": ChangeWebhook;
   "PATCH /api/spaces/:owner/:name/settings": OwnerSettings;
   "POST /api/spaces/:owner/:name/variables": SetEntry;
   "POST /api/spaces/:owner/:name/secrets": SetEntry;

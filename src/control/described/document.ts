@@ -217,6 +217,7 @@ function operationId(route: string): string {
 const parts: Readonly<Record<string, string>> = {
   ...{ owner: "The owner's account.", id: "Its id.", index: "The card's index on its node, from 0 on." },
   ...{ domain: "The host name.", account: "The member's account.", month: "In UTC, as 2026-11." },
+  delivery: "The delivery, `dl_…`.",
 };
 const named: Readonly<Record<string, string>> = {
   ...{ spaces: "The Space's name.", accounts: "The account.", organizations: "The organisation.", pools: "The pool." },

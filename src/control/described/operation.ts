@@ -33,6 +33,7 @@ export const tags = {
   pools: "Pools, nodes and cards; which calls come into which pool; what is out of use.",
   receipts: "Receipts, statements, and the log of receipts, which anybody may check.",
   explain: "Why something happened.",
+  webhooks: "Addresses that are told what happens, and how that goes: docs/webhooks.md.",
   upkeep: "Copies of the platform, and the store of large files.",
 } as const;
 export type Tag = keyof typeof tags;

@@ -5,6 +5,7 @@ import { builds, calls, explain, pools, quota, receipts } from "./gpus.ts";
 import type { Described, Operation } from "./operation.ts";
 import { platform } from "./platform.ts";
 import { spaces } from "./spaces.ts";
+import { webhooks } from "./webhooks.ts";
 
 export const operations: Readonly<Record<Described, Operation>> = {
   ...platform,
@@ -16,6 +17,7 @@ export const operations: Readonly<Record<Described, Operation>> = {
   ...pools,
   ...receipts,
   ...explain,
+  ...webhooks,
 };
 
 /** Of these paths OpenAPI can say no more than of the others: they are the same, with slashes in them. */
