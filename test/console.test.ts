@@ -344,6 +344,11 @@ describe("the console", chromiumNeeds, () => {
     await page.getByRole("link", { name: "Documentation" }).click();
     await page.getByRole("link", { name: "Start", exact: true }).first().click();
     await page.getByRole("heading", { level: 1, name: "Start" }).waitFor();
+    const picture = page.locator("main img").first();
+    await picture.scrollIntoViewIfNeeded();
+    await until("its picture is shown", () =>
+      picture.evaluate((image) => (image as { readonly naturalWidth?: number }).naturalWidth !== 0),
+    );
     for (const [width, colorScheme] of [
       [1_280, "light"],
       [320, "dark"],

@@ -4,8 +4,8 @@ import { dirname, join } from "node:path";
 import { Marked, type Tokens } from "marked";
 
 const root = join(import.meta.dirname, "..");
-/** Beside what is in `docs/`: pages that lead further. */
-const others = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", ...globSync("src/**/{SPEC,FACTS}.md", { cwd: root })];
+/** What is in `docs/`, and what leads further. */
+const served = ["docs/**/*.md", "{README,ARCHITECTURE,CHANGELOG}.md", "src/**/{SPEC,FACTS}.md"];
 
 export interface DocsPage {
   /** The markdown's path in the project. */
@@ -17,16 +17,16 @@ export interface DocsPage {
 
 /** All of them. `style`: the address of their style sheet. */
 export function docsPages(style: string): readonly DocsPage[] {
-  const files = [...globSync("docs/**/*.md", { cwd: root }), ...others].toSorted();
-  const served = new Map(files.map((file) => [file, addressOf(file)]));
-  const guide = guideOf(served);
+  const files = globSync(served, { cwd: root }).toSorted();
+  const addresses = new Map(files.map((file) => [file, addressOf(file)]));
+  const guide = guideOf(addresses);
   return files.map((file) => {
     const text = readFileSync(join(root, file), "utf8");
     const address = addressOf(file);
     return {
       file,
       address,
-      html: whole({ title: titleOf(text), body: bodyOf(file, text, served), address, guide, style }),
+      html: whole({ title: titleOf(text), body: bodyOf(file, text, addresses), address, guide, style }),
     };
   });
 }
@@ -52,10 +52,10 @@ function addressOf(file: string): string {
 }
 
 /** The guide's pages in the order of the index. */
-function guideOf(served: ReadonlyMap<string, string>): readonly (readonly [address: string, title: string])[] {
+function guideOf(addresses: ReadonlyMap<string, string>): readonly (readonly [address: string, title: string])[] {
   const index = readFileSync(join(root, "docs", "README.md"), "utf8");
   return [...index.matchAll(/\[([^\]]+)\]\((guide\/[^)]+)\)/g)].flatMap(([, title = "", path = ""]) => {
-    const address = served.get(`docs/${path}`);
+    const address = addresses.get(`docs/${path}`);
     return address === undefined ? [] : [[address, title] as const];
   });
 }
@@ -64,7 +64,7 @@ function titleOf(text: string): string {
   return /^# (.*)$/m.exec(text)?.[1] ?? "Documentation";
 }
 
-function bodyOf(file: string, text: string, served: ReadonlyMap<string, string>): string {
+function bodyOf(file: string, text: string, addresses: ReadonlyMap<string, string>): string {
   const marked = new Marked({ gfm: true });
   marked.use({
     renderer: {
@@ -75,14 +75,15 @@ function bodyOf(file: string, text: string, served: ReadonlyMap<string, string>)
       },
       link({ href, tokens }: Tokens.Link) {
         const says = this.parser.parseInline(tokens);
-        const to = leadsTo(file, href, served);
+        const to = leadsTo(file, href, addresses);
         return to === undefined ? says : `<a href="${escape(to)}">${says}</a>`;
       },
       image({ href, text: says }: Tokens.Image) {
         return `<img src="/${escape(join(dirname(file), href))}" alt="${escape(says)}" loading="lazy">`;
       },
       // What is wider than the window is moved by keyboard too.
-      code: ({ text: code }: Tokens.Code) => `<pre tabindex="0"><code>${escape(code)}</code></pre>\n`,
+      code: ({ text: code, lang }: Tokens.Code) =>
+        `<pre tabindex="0"${lang === "text prints" ? ' class="prints"' : ""}><code>${escape(code)}</code></pre>\n`,
       table(token: Tokens.Table) {
         const row = (cells: readonly Tokens.TableCell[], tag: "th" | "td"): string =>
           `<tr>${cells.map(({ tokens }) => `<${tag}>${this.parser.parseInline(tokens)}</${tag}>`).join("")}</tr>`;
@@ -96,11 +97,11 @@ function bodyOf(file: string, text: string, served: ReadonlyMap<string, string>)
 }
 
 /** Undefined: to a file that is not served, which a reader finds in the project. */
-function leadsTo(file: string, href: string, served: ReadonlyMap<string, string>): string | undefined {
+function leadsTo(file: string, href: string, addresses: ReadonlyMap<string, string>): string | undefined {
   if (/^https?:/.test(href)) return href;
   const [path = "", heading] = href.split("#");
   const named = path === "" ? file : join(dirname(file), path);
-  const address = served.get(named);
+  const address = addresses.get(named);
   return address && (heading === undefined ? address : `${address}#${heading}`);
 }
 
