@@ -142,6 +142,24 @@ export class Commits {
     return { build, noBuild: null };
   }
 
+  /** The first commit of a Space that was made with its SDK: what it says is built with what the next commit brings. */
+  async begin(space: string, readme: string, account: string): Promise<void> {
+    const { repositories } = this.#parts;
+    await this.inTurn(space, async () => {
+      if ((await this.head(space)) !== null) return;
+      await repositories.createRepository(space);
+      const repository = repositories.repositoryOf(space);
+      const content = { bytes: Buffer.from(readme) };
+      const author = authorOf(account);
+      const file = { path: "README.md", content };
+      const done = await repositories.commitFiles({
+        ...{ repository, branch: builtBranch, files: [file], author, summary: "initial commit" },
+      });
+      if (!done.ok) throw new Error(`a fresh repository did not take its first commit: ${done.says}`);
+      await repositories.note(repository, done.commit);
+    });
+  }
+
   /** Writes the request down that brought commits: its builds are linked to it. */
   record({ request, startedAt, ...facts }: CommitRequestRecord): void {
     const { emitter, clock } = this.#parts;

@@ -530,7 +530,7 @@ describe("on a Space", () => {
   test("a pull request is no build, and its merge is one, under the request's id in evidence", async () => {
     await using hub = await Hub.open();
     const repo = "/api/spaces/alice/app";
-    await hub.ask("POST /api/repos/create", { name: "app", type: "space", sdk: "static" });
+    await hub.ask("POST /api/repos/create", { name: "app", type: "space" });
     assert.equal((await open(hub, repo, { pullRequest: true })).status, 409, "nothing to merge into");
     assert.equal((await propose(hub, repo, [file("a", "a")])).status, 409);
     assert.equal((await open(hub, repo, {})).status, 200);

@@ -248,6 +248,32 @@ describe("a Space", () => {
     assert.equal((await hub.ask(earlier)).status, 404, "what the first one had is not the second one's");
   });
 
+  test("that is made with its SDK says so in a README, which nothing builds before an app comes", async () => {
+    await using hub = await Hub.open();
+    const make = (more: object) => hub.ask("POST /api/repos/create", { name: "app", type: "space", ...more });
+    const wrong = await make({ sdk: "cobol" });
+    assert.equal(wrong.status, 400);
+    assert.match(wrong.body.error, /sdk/);
+    assert.deepEqual(says(await hub.ask("GET /api/spaces/alice/app")), missing, "it was not made");
+    assert.equal((await make({ sdk: "static" })).status, 200);
+    const begun = await hub.ask("GET /api/spaces/alice/app");
+    assert.deepEqual([begun.body.cardData, begun.body.build], [{ title: "app", sdk: "static" }, null]);
+    await hub.world.commits.recover(AbortSignal.timeout(60_000));
+    assert.equal((await hub.ask("GET /api/spaces/alice/app")).body.build, null, "and no start builds it");
+    const filled = await hub.commit("/api/spaces/alice/app", [file("index.html", "1")]);
+    assert.match(filled.body.build, /^b_/);
+    const named = {
+      name: "other",
+      files: [{ path: "README.md", content: "---\nsdk: node\n---\n", encoding: "utf-8" }],
+    };
+    await make({ ...named, sdk: "static" });
+    assert.deepEqual(
+      (await hub.ask("GET /api/spaces/alice/other")).body.cardData,
+      { sdk: "node" },
+      "its own goes before",
+    );
+  });
+
   test("keeps its name, and says what to do instead", async () => {
     await using hub = await Hub.open();
     await hub.ask("POST /api/repos/create", { name: "app", type: "space" });

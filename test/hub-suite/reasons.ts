@@ -74,10 +74,6 @@ export const reasons: readonly Reason[] = [
     says: "A commit has at most 64 MiB of files that are not large ones: more is for git LFS or Xet.",
     tests: ["test_hf_api.TestCommitApi::test_create_commit_huge_regular_files"],
   },
-  {
-    says: "A new Space has no README.md: its first commit brings it.",
-    tests: ["test_repocard.TestMetadataUpdateOnMissingCard::test_metadata_update_missing_readme_on_space"],
-  },
 ];
 
 /** The reason of a test that failed; undefined where there is none. */

@@ -2,7 +2,9 @@
  * `POST /api/repos/create`, `DELETE /api/repos/delete`, `POST /api/repos/move`, `PUT R/settings`, `POST R/duplicate` (R:
  * `/api/{models,datasets,spaces}/OWNER/NAME`), `GET /api/settings/repositories`: repositories as a whole, in the Hub's form.
  */
+import { stringify } from "yaml";
 import { z } from "zod";
+import { parseFrontMatter } from "../../../build/front-matter.ts";
 import type { Gated } from "../../../catalog/repos.ts";
 import type { CreatedRepo } from "../../../contract/hub.ts";
 import { problemOf } from "../../../http/index.ts";
@@ -44,7 +46,7 @@ const createWish = z.strictObject({
   /** The account that is to own it; the caller's own where it is absent. */
   organization: z.string().max(200).nullish(),
   type: kindWord,
-  // The README's front matter says it.
+  /** Of a Space: its README.md's front matter begins with it, as the Hub's does. */
   sdk: z.string().max(40).nullish(),
   template: z.null("templates are not kept here").optional(),
   /** What it holds from its beginning, as `@huggingface/hub` sends it. */
@@ -74,6 +76,9 @@ export const hubReposRoute: Route = (api, server) => {
     const by = ownerOf(c, name.owner, "write", keyOf(name));
     if (by instanceof Response) return by;
     noteChange(c, { kind: name.kind, owner: name.owner });
+    const readme = firstReadme(name, asked);
+    const front = readme === undefined ? undefined : parseFrontMatter(readme);
+    if (front?.ok === false) return refuseWish(c, `sdk: ${front.problems.map(({ message }) => message).join("; ")}`);
     const there = server.hub.repos.find(name);
     if (there) return server.effects.made ? made(c, name) : thereAlready(c, there);
     const first = asked.files && asked.files.length > 0 ? commitOf(asked.files) : undefined;
@@ -87,6 +92,7 @@ export const hubReposRoute: Route = (api, server) => {
     noteChange(c, { private: wish.private });
     const refused = name.kind === "spaces" ? await equip(c, server, name.id, by, asked) : undefined;
     if (refused) return refused;
+    if (readme !== undefined) await server.commits.begin(name.id, readme, by.account);
     const filled = first && (await commitTo(server, name, { branch: builtBranch, bytes: first, account: by.account }));
     return filled === undefined || filled === "no-branch" || filled.ok ? made(c, name) : refuseAs(c, filled);
   });
@@ -268,6 +274,15 @@ async function equip(
     actorOf(by),
   );
   return changed !== undefined && isRefused(changed) ? refuse(c, changed.code, { detail: changed.says }) : undefined;
+}
+
+/** What a Space is to be, in its own page: clients that made it with its SDK send the app alone. Undefined where that is not said, or sent. */
+function firstReadme(
+  { kind, name }: RepoName,
+  { sdk, files }: Pick<z.infer<typeof createWish>, "sdk" | "files">,
+): string | undefined {
+  if (kind !== "spaces" || !sdk || files?.some(({ path }) => path === "README.md")) return undefined;
+  return `---\n${stringify({ title: name, sdk })}---\n`;
 }
 
 function made(c: ApiContext, name: RepoName): Response {
