@@ -117,7 +117,7 @@ describe("the files of a gated model", () => {
       assert.match(next, /waybill access ask/);
       assert.match(
         sentence,
-        /^The model alice\/gated is gated: .* bob has to ask for it, at \/alice\/gated or with `waybill access ask alice\/gated`\.$/,
+        /^Access to model alice\/gated is restricted and you are not in the authorized list: it is gated\. bob has to ask for it, at \/alice\/gated or with `waybill access ask alice\/gated`\.$/,
       );
     }
     // Strangers are counted, and not written down one by one.

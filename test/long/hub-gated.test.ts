@@ -207,7 +207,7 @@ print(json.dumps(api.repo_exists("bob/${word}-${kind}", ${asked}) and api.repo_i
     const remote = `${up.url.replace("://", `://bob:${bob.token}@`)}/${id}`;
     const clone = await git.clone(remote, "early");
     assert.notEqual(clone.exitCode, 0);
-    assert.match(clone.says, /alice\/by-hf is gated/);
+    assert.match(clone.says, /alice\/by-hf is restricted/);
     assert.equal((await post(`/api/models/${id}/user-access-request`, {}, bob)).status, 200);
     const given = await hf(bob, "download", id);
     assert.equal(given.code, 0, given.text);
