@@ -81,9 +81,9 @@ export function keyFacts({ data, journal, secretsKeyFile: file }: PlatformConfig
 
 function damagedIn(catalog: string): string[] {
   return reading(catalog, (db) => {
-    if (db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'catalog_settings'").get() === undefined) return [];
+    if (db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'catalogSettings'").get() === undefined) return [];
     return Object.entries(keptKeys).flatMap(([key, isWhole]) => {
-      const value = db.prepare("SELECT value FROM catalog_settings WHERE key = ?").get(key)?.["value"];
+      const value = db.prepare("SELECT value FROM catalogSettings WHERE key = ?").get(key)?.["value"];
       return value === undefined || isWhole(parsed(String(value))) ? [] : [key];
     });
   });
@@ -91,8 +91,8 @@ function damagedIn(catalog: string): string[] {
 
 function secretsIn(catalog: string): number {
   return reading(catalog, (db) => {
-    const there = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'space_secrets'").get();
-    return there === undefined ? 0 : Number(db.prepare("SELECT count(*) AS n FROM space_secrets").get()?.["n"]);
+    const there = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'spaceSecrets'").get();
+    return there === undefined ? 0 : Number(db.prepare("SELECT count(*) AS n FROM spaceSecrets").get()?.["n"]);
   });
 }
 

@@ -78,27 +78,30 @@ function passwordIn(value: string): string[] {
   return password === "" ? [] : [password, decodeURIComponent(password)];
 }
 
-/** A stopped platform's: its own keys, and the Spaces' secrets. What a running one prints is masked when it comes. */
+/** A stopped platform's: its own keys, and the secrets of Spaces and webhooks. What a running one prints is masked when it comes. */
 async function keptIn(catalog: string, secretsKeyFile: string): Promise<string[]> {
   const { settings, sealed } = reading(catalog, (db) => {
     const rows = (table: string, columns: string): Record<string, unknown>[] =>
       db.prepare("SELECT 1 FROM sqlite_schema WHERE name = ?").get(table) === undefined
         ? []
         : db.prepare(`SELECT ${columns} FROM ${table}`).all();
-    return { settings: rows("catalog_settings", "value"), sealed: rows("space_secrets", "space, name, key, sealed") };
+    return {
+      settings: rows("catalogSettings", "value"),
+      // Each bound to its place as control's environments.ts and webhooks/desk.ts bind it.
+      sealed: [
+        ...rows("spaceSecrets", "space || ' ' || name AS place, key, sealed"),
+        ...rows("webhooks", "'webhook ' || id AS place, key, sealed"),
+        ...rows("webhooks", "'webhook ' || id AS place, formerKey AS key, formerSealed AS sealed"),
+      ],
+    };
   });
   const own = settings.flatMap((row) => [String(row["value"]), ...textsIn(String(row["value"]))]);
   if (sealed.length === 0 || !existsSync(secretsKeyFile)) return own;
   const box = await openSecretBox(secretsKeyFile, { needed: [], random: systemRandom });
   const opened = sealed.flatMap((row) => {
-    const [space, name, key] = ["space", "name", "key"].map((column) => String(row[column])) as [
-      string,
-      string,
-      string,
-    ];
+    const [place, key, text] = [String(row["place"]), String(row["key"]), String(row["sealed"])];
     // Without its key nobody reads it, this bundle's reader neither.
-    // Bound to its place as environments.ts of control binds it.
-    return box.has(key) ? [box.open({ key, sealed: String(row["sealed"]) }, `${space} ${name}`)] : [];
+    return box.has(key) ? [box.open({ key, sealed: text }, place)] : [];
   });
   return [...own, ...opened];
 }
