@@ -85,7 +85,7 @@ describe("the console", chromiumNeeds, () => {
     [`/spaces/${app.space}/settings`, "sleep-after"],
     ["/gpu", "Nobody waits."],
     ["/me", /used \+ .* held \+ .* left/],
-    ["/o/acme", "alice"],
+    ["/o/acme", "Add a webhook"],
     ["/status", "the way to the app"],
     ["/verify", "it works without a network"],
   ];
@@ -180,6 +180,27 @@ describe("the console", chromiumNeeds, () => {
       await theirs.goto(up.url + path);
       await theirs.getByText("Sign in to see this.").first().waitFor();
     }
+    assert.deepEqual(wrong, []);
+  });
+
+  test("adds a webhook, whose secret it shows once, says how it was tried, and removes it", async () => {
+    await using context = await visitor("alice");
+    const page = await context.newPage();
+    await page.goto(`${up.url}/me`);
+    await page.locator("summary", { hasText: "Add a webhook" }).click();
+    await page.getByLabel("Address, https://").fill("https://hooks.invalid/mine");
+    await page.getByRole("button", { name: "Add a webhook" }).click();
+    await page.getByText(/^whsec_/).waitFor();
+    await page.getByRole("button", { name: "Try it" }).click();
+    await page.locator("summary", { hasText: "Deliveries" }).click();
+    await page.getByText(/could not be resolved/).waitFor();
+    assert.deepEqual(await violations(page), []);
+    await page.reload();
+    await page.getByText("https://hooks.invalid/mine").waitFor();
+    assert.equal(await page.getByText(/^whsec_/).count(), 0);
+    await page.getByRole("button", { name: "Remove" }).click();
+    await page.getByRole("button", { name: "Remove" }).click();
+    await page.getByText("https://hooks.invalid/mine").waitFor({ state: "detached" });
     assert.deepEqual(wrong, []);
   });
 

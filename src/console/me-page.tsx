@@ -1,4 +1,4 @@
-/** `/me`: what of one's window is used, held and left; one's calls with their receipts; one's tokens. */
+/** `/me`: what of one's window is used, held and left; one's calls with their receipts; one's tokens and webhooks. */
 import type { ReactNode } from "react";
 import { Link } from "wouter";
 import type { CallView, Page, QuotaView } from "../contract/api.ts";
@@ -10,6 +10,7 @@ import { Doing } from "./doing.tsx";
 import { useMe } from "./me.ts";
 import { Paged } from "./pages.tsx";
 import { PageTitle } from "./title.tsx";
+import { Webhooks } from "./webhooks.tsx";
 import { useSpoken } from "./words/words.tsx";
 import ui from "./ui.module.css";
 import styles from "./gpu.module.css";
@@ -47,6 +48,7 @@ export function MePage(): ReactNode {
                 {(calls) => <CallTable calls={calls} />}
               </Paged>
               <Tokens />
+              <Webhooks account={who.name} />
             </>
           )
         }

@@ -1,11 +1,13 @@
-/** `/o/NAME`: an organisation's Spaces and its members. */
+/** `/o/NAME`: an organisation's Spaces and its members; for its administrators its webhooks. */
 import type { ReactNode } from "react";
 import { Link } from "wouter";
 import type { Page, SpaceView } from "../contract/api.ts";
 import type { MemberView } from "../contract/identity.ts";
 import { Asked, useAsked } from "./asked.tsx";
 import { spacesPath } from "./home.tsx";
+import { useMe } from "./me.ts";
 import { PageTitle } from "./title.tsx";
+import { Webhooks } from "./webhooks.tsx";
 import { useSpoken } from "./words/words.tsx";
 import ui from "./ui.module.css";
 
@@ -13,6 +15,8 @@ export function OrganisationPage({ name }: { readonly name: string }): ReactNode
   const { words, format } = useSpoken();
   const members = useAsked<readonly MemberView[]>(`/api/organizations/${name}/members`);
   const spaces = useAsked<Page<SpaceView>>(spacesPath);
+  const { data: me } = useMe();
+  const isAdmin = me?.orgs.some((one) => one.name === name && one.roleInOrg === "admin") === true;
   return (
     <>
       <PageTitle title={name} />
@@ -48,6 +52,7 @@ export function OrganisationPage({ name }: { readonly name: string }): ReactNode
       <p className={ui["muted"]}>
         {words.changeMembers} <code>waybill member add {name} ACCOUNT --role write</code>
       </p>
+      {isAdmin && <Webhooks account={name} />}
     </>
   );
 }

@@ -2,12 +2,14 @@
 import { adminDe } from "./de-admin.ts";
 import { statusDe } from "./de-status.ts";
 import { verifyDe } from "./de-verify.ts";
+import { webhooksDe } from "./de-webhooks.ts";
 import type { Words } from "./en.ts";
 
 export const de: Words = {
   ofAdmin: adminDe,
   ofStatus: statusDe,
   ofVerify: verifyDe,
+  ofWebhooks: webhooksDe,
   language: "Deutsch",
   skip: "Zum Inhalt",
   spaces: "Spaces",

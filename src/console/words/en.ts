@@ -3,11 +3,13 @@
 import { adminEn } from "./en-admin.ts";
 import { statusEn } from "./en-status.ts";
 import { verifyEn } from "./en-verify.ts";
+import { webhooksEn } from "./en-webhooks.ts";
 
 export const en = {
   ofAdmin: adminEn,
   ofStatus: statusEn,
   ofVerify: verifyEn,
+  ofWebhooks: webhooksEn,
   language: "English",
   // Everywhere.
   skip: "To the content",
