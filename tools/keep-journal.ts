@@ -13,6 +13,7 @@ import { Catalog } from "../src/catalog/catalog.ts";
 import { worksOf } from "../src/control/engine.ts";
 import { begin, cardsUpTo, life, nodes, play, replicas } from "../src/core/life.suite.ts";
 import type { Ledger } from "../src/core/ledger.suite.ts";
+import type { LedgerRecord } from "../src/core/record.ts";
 import { tierDefaults } from "../src/core/policy.ts";
 import { emptyState, encodeState } from "../src/core/state.ts";
 import type { State } from "../src/core/state.ts";
@@ -45,7 +46,7 @@ const drawsMost = 30;
 /** More than there will be folders. */
 const seedStep = 1_000;
 /** Of a life's end; the ledger's time is its own. */
-const clockOf = (it: Ledger): Clock => ({ wall: () => it.now, monotonic: () => 0 });
+const clockOf = (it: Pick<Drawn, "now">): Clock => ({ wall: () => it.now, monotonic: () => 0 });
 const onFatal = (failure: Error): never => {
   throw failure;
 };
@@ -72,8 +73,11 @@ async function keepFirst(): Promise<KeptJournal> {
   );
 }
 
+/** What is kept of lives that were drawn. */
+type Drawn = Pick<Ledger, "records" | "now">;
+
 /** The same number draws the same lives. Undefined where they have not enough of some kind. */
-function drawn(seed: number): Ledger | undefined {
+function drawn(seed: number): Drawn | undefined {
   const it = begin();
   const missing = new Map<string, number>(Object.keys(knownVersions).map((type) => [type, eachLeast]));
   missing.set("call-settled", settledLeast);
@@ -86,10 +90,23 @@ function drawn(seed: number): Ledger | undefined {
       if (left <= 0) missing.delete(type);
       else missing.set(type, left);
     }
-    if (missing.size === 0) return it;
+    if (missing.size === 0) return { records: namedApart(it.records), now: it.now };
   }
   console.log(`${livesMost} lives of seed ${seed} have not drawn enough of ${[...missing.keys()].join(", ")}`);
   return undefined;
+}
+
+/** Lives know a dozen names of calls, and use them again; a platform never does, and each of its calls has a receipt of its own. */
+function namedApart(records: readonly LedgerRecord[]): LedgerRecord[] {
+  const names = new Map<string, string>();
+  let calls = 0;
+  return records.map((record) => {
+    for (const event of record.events)
+      if ("terms" in event && "call" in event.terms) names.set(event.terms.call, `${event.terms.call}_${++calls}`);
+    const renamed = (_: string, value: unknown): unknown =>
+      typeof value === "string" ? (names.get(value) ?? value) : value;
+    return JSON.parse(JSON.stringify(record, renamed)) as LedgerRecord;
+  });
 }
 
 /** Each life begins with what the one before took out of use, and with the limits of a tier that is not set. */
@@ -106,7 +123,7 @@ function asShipped(it: Ledger): void {
 type Rows = Pick<KeptJournal, "catalog" | "identity" | "hub">;
 
 /** Two snapshots, and records after both. */
-async function keepWhole(to: string, it: Ledger): Promise<Rows> {
+async function keepWhole(to: string, it: Drawn): Promise<Rows> {
   mkdirSync(to, { recursive: true });
   await using journal = await openSqliteJournal({ folder: to, onFatal });
   const last = it.records.length;
@@ -126,7 +143,7 @@ async function keepSnapshot(journal: SqliteJournal, state: State): Promise<void>
 }
 
 /** Its tables as they are now, with an account, a Space, all calls with their receipts, and something of all that lets somebody in or is kept of repositories. */
-async function keepCatalog(journal: SqliteJournal, it: Ledger): Promise<Rows> {
+async function keepCatalog(journal: SqliteJournal, it: Drawn): Promise<Rows> {
   const catalog = await Catalog.open(journal.sql, clockOf(it));
   await catalog.accounts.create({ name: "alice", tier: "free", role: "user", createdAt: it.now });
   const created = await catalog.spaces.create("alice", "demo", it.now);
@@ -212,14 +229,14 @@ async function keepIdentity({ tokens, sessions, passwords, members, identities, 
 }
 
 /** A quarter of the ledger's life. */
-function keptMsOf({ records, now }: Ledger): number {
+function keptMsOf({ records, now }: Drawn): number {
   const [first] = records;
   assert.ok(first);
   return (now - first.at) / 4;
 }
 
 /** All records go that are older than that; how many calls are listed still. */
-async function keepCompacted(to: string, whole: string, it: Ledger): Promise<number> {
+async function keepCompacted(to: string, whole: string, it: Drawn): Promise<number> {
   cpSync(whole, to, { recursive: true });
   const { removed } = await compact({ data: to, journal: null, keepMs: keptMsOf(it) }, clockOf(it));
   assert.ok(removed > 0 && removed < it.records.length, `${removed} records went`);
@@ -228,12 +245,12 @@ async function keepCompacted(to: string, whole: string, it: Ledger): Promise<num
   return calls;
 }
 
-async function listedIn(folder: string, it: Ledger): Promise<number> {
+async function listedIn(folder: string, it: Drawn): Promise<number> {
   await using journal = await openSqliteJournal({ folder, onFatal });
   return (await callsIn(await Catalog.open(journal.sql, clockOf(it)))).calls;
 }
 
-function whatItCameTo(it: Ledger): Omit<KeptJournal, keyof Rows> {
+function whatItCameTo(it: Drawn): Omit<KeptJournal, keyof Rows> {
   const replay = new Replay();
   const events: Record<string, number> = {};
   for (const record of it.records) {

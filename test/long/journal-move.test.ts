@@ -53,7 +53,9 @@ describe("a journal that is moved into PostgreSQL", needed, () => {
         const replay = new Replay(beginning ?? undefined);
         for (const record of records) replay.take(record);
         assert.deepEqual(replay.counts(), kept.counts);
-        const work = records.flatMap(({ events }) => worksOf(events)).at(-1) ?? assert.fail();
+        // A call: nodes are found by their names only in records of later versions.
+        const calls = records.flatMap(({ events }) => events.flatMap((event) => ("call" in event ? event.call : [])));
+        const work = calls.at(-1) ?? assert.fail();
         const named = records.filter(({ events }) => worksOf(events).includes(work));
         assert.deepEqual(await journal.readWork(work), named);
         const catalog = await Catalog.open(journal.sql, clockAt(kept.at));
