@@ -26,6 +26,8 @@ const lookEveryMs = 5_000;
 /** Of all processors: less is what files leave that wait in turns. */
 const idleLeast = 0.4;
 
+/** Each process of tests has them; those that share one ask the API without `fetch`. */
+const preloaded = ["property-seed.ts", "../test/support/check-answers.ts"];
 const files = positionals.map((file) => resolve(file));
 const shown = new PassThrough({ objectMode: true });
 if (values.together) begin(files, () => shown.end());
@@ -35,7 +37,7 @@ for await (const text of reporter(shown as AsyncIterable<TestEvent>)) process.st
 function begin(some: readonly string[], ended: () => void): void {
   const events = run({
     files: some,
-    execArgv: ["--import", resolve(import.meta.dirname, "property-seed.ts")],
+    execArgv: preloaded.flatMap((file) => ["--import", resolve(import.meta.dirname, file)]),
     isolation: values.together ? "none" : "process",
     concurrency: 1,
     timeout: Number(values["timeout-ms"]),

@@ -12,7 +12,7 @@ import { commitMaxBytes } from "./routes/hub/upload.ts";
 import type { Server } from "./server.ts";
 
 /** As much as others take; a UUID has 36. */
-const keyMaxCharacters = 255;
+export const keyMaxCharacters = 255;
 const changing: readonly string[] = ["POST", "PUT", "PATCH", "DELETE"];
 /** Changes nothing. */
 const quotePath = "/api/gpu/quote";

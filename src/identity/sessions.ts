@@ -13,7 +13,7 @@ import { secretHash } from "./secret-text.ts";
 import type { Role } from "./token-resolver.ts";
 
 /** By its first characters browsers keep it only from https or this machine, for this host alone, for all of its paths (RFC 6265bis §4.1.3.2). */
-const cookieName = "__Host-waybill-console";
+export const cookieName = "__Host-waybill-console";
 const secretPrefix = "wbs_";
 /** 160 random bits: nobody guesses one, so the hash needs no salt. */
 const secretBytes = 20;

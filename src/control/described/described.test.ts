@@ -6,6 +6,8 @@ import { describe, test } from "node:test";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { createApi } from "../app.ts";
 import { ControlWorld } from "../control.suite.ts";
+import { problemOf } from "../../http/index.ts";
+import { Description } from "./description.suite.ts";
 import type { Document } from "./document.ts";
 import { alsoAs, elsewhere, operations } from "./operations.ts";
 
@@ -58,5 +60,40 @@ describe("the description of the API", () => {
     const answer = await createApi(world.server).request("/api/openapi.json");
     assert.equal(answer.headers.get("content-type"), "application/json");
     assert.deepEqual(await answer.json(), document);
+  });
+
+  test("holds an answer by its status, its form, its fields, its code and what was asked, and nothing that is specified elsewhere", async () => {
+    const description = Description.read();
+    const held = async (line: string, status: number, body: unknown, type = "application/json"): Promise<string> => {
+      const [method = "", path = ""] = line.split(" ");
+      const answer = new Response(JSON.stringify(body), { status, headers: { "content-type": type } });
+      const request = { method, url: `http://localhost${path}` };
+      return description.hold(request, answer).then(
+        () => "as described",
+        (error: Error) => error.message.replace(/^.* has it: /, ""),
+      );
+    };
+    const no = problemOf("control/not-found");
+    const problem = { ...no, error: no.detail };
+    assert.deepEqual(
+      {
+        tiers: await held("GET /api/tiers", 200, { tiers: [] }),
+        field: await held("GET /api/tiers", 200, { tiers: [], more: 1 }),
+        status: await held("GET /api/tiers", 201, { tiers: [] }),
+        form: await held("GET /api/tiers", 200, { tiers: [] }, "text/html"),
+        query: await held("GET /api/tiers?colour=red", 200, { tiers: [] }),
+        problem: await held("GET /api/pools/main", 404, problem, "application/problem+json"),
+        code: await held("GET /api/tiers", 404, problem, "application/problem+json"),
+        edge: await held("GET /api/tiers", 503, { ...problem, boundary: "route", code: "control-down" }),
+        slashes: await held("GET /api/explain/n1/0/1", 404, problem),
+        elsewhere: await held("GET /api/models", 200, "anything"),
+      },
+      {
+        ...{ tiers: "as described", field: "more is not described", status: "it has no such status" },
+        ...{ form: "answers with text/html", query: "nothing is said of ?colour=", problem: "as described" },
+        ...{ code: "refuses by control/not-found", edge: "as described", slashes: "as described" },
+        elsewhere: "as described",
+      },
+    );
   });
 });

@@ -1,9 +1,12 @@
 /** The description of our own API as OpenAPI 3.1 has it: operations, what they take and answer, and what each may refuse. Pure. */
 import { z } from "zod";
 import { codeRow, type Code } from "../../evidence/codes.ts";
+import { cookieName } from "../../identity/sessions.ts";
+import { keyMaxCharacters } from "../keyed.ts";
+import { keptMs } from "../request-keys.ts";
 import { bodyOf, inputOf, type FieldWords } from "./asked-body.ts";
 import type { Bodies } from "./bodies.ts";
-import { accesses, tags, type JsonSchema, type Operation, type Parameters } from "./operation.ts";
+import { accesses, tags, type JsonSchema, type Operation, type QueryFields } from "./operation.ts";
 import { besides, elsewhere, operations } from "./operations.ts";
 
 /** What `tools/answer-schemas.ts` makes of the types. */
@@ -125,7 +128,7 @@ export function openApi({ components, ...made }: AnswerSchemas, version: string)
       securitySchemes: {
         token: { type: "http", scheme: "bearer", description: "An access token, `hf_wb…`: docs/identity.md." },
         session: {
-          ...{ type: "apiKey", in: "cookie", name: "__Host-waybill-console" },
+          ...{ type: "apiKey", in: "cookie", name: cookieName },
           description: "A browser that is signed in at the console; for its own pages alone.",
         },
       },
@@ -154,15 +157,15 @@ A refusal is \`application/problem+json\` (RFC 9457). Its \`boundary\` and \`cod
 
 A list has \`items\` and \`next\`: pass that as \`page\` for the next page; null is the end.
 
-What changes something takes \`Idempotency-Key\`: the same request with the same key is done once, and answered again for 24 hours with \`Idempotent-Replayed: true\`.
+What changes something takes \`Idempotency-Key\`: the same request with the same key is done once, and answered again for ${keptMs / 3_600_000} hours with \`Idempotent-Replayed: true\`.
 
 Each answer has \`X-Request-Id\`, the caller's own where it sent one, and \`X-Waybill-Id\`, which the audit log has.`;
 
 const keyName = "Idempotency-Key";
 const keyParameter: ParameterObject = {
   ...{ name: keyName, in: "header", required: false },
-  description: "A string in quotes, of 1 to 255 characters; the same request with the same key is done once.",
-  schema: { type: "string", pattern: '^".{1,255}"$' },
+  description: `A string in quotes, of 1 to ${keyMaxCharacters} characters; the same request with the same key is done once.`,
+  schema: { type: "string", pattern: `^".{1,${keyMaxCharacters}}"$` },
 };
 
 const headers = {
@@ -234,7 +237,7 @@ function pathParameters(route: string): readonly ParameterObject[] {
 
 function asked({ query = {}, headers: fields = {} }: Operation): readonly ParameterObject[] {
   const isParsed = query instanceof z.ZodObject;
-  const inQuery = isParsed ? (query.shape as Parameters) : query;
+  const inQuery = isParsed ? (query.shape as QueryFields) : query;
   return [
     ...Object.entries(inQuery).map(([name, schema]) => {
       // What a route reads by hand it has a meaning without.

@@ -39,7 +39,7 @@ export const tags = {
 export type Tag = keyof typeof tags;
 
 /** A parameter of the query or a header: its schema, whose description says what it does. */
-export type Parameters = Readonly<Record<string, z.ZodType>>;
+export type QueryFields = Readonly<Record<string, z.ZodType>>;
 
 export interface Operation {
   readonly tag: Tag;
@@ -49,8 +49,8 @@ export interface Operation {
   /** What is to be known beyond that. */
   readonly says?: string;
   /** What the route itself parses the query with; or what it reads by hand, in its words. */
-  readonly query?: z.ZodObject | Parameters;
-  readonly headers?: Parameters;
+  readonly query?: z.ZodObject | QueryFields;
+  readonly headers?: QueryFields;
   /** What the route itself parses the body with. */
   readonly body?: z.ZodType;
   /** It may be left out. */
@@ -86,7 +86,7 @@ export const pageOf = {
   page: word("`next` of the page before; without it the first one."),
 };
 /** Of those whose length may be said. A wrong one is taken for the default, one beyond the bounds for the nearest. */
-export const limitOf = (most: number, otherwise: number): Parameters => ({
+export const limitOf = (most: number, otherwise: number): QueryFields => ({
   limit: count(1, most, `Items of one page; ${otherwise} where it is not said.`),
 });
 export const accountOf = {
