@@ -24,8 +24,11 @@ describe("the guide", guideNeeds, () => {
   let port: number;
   let platform: ChildProcess | undefined;
   let printed = "";
+  /** A run that is ended in the middle leaves no platform behind. */
+  const atExit = (): void => void platform?.kill("SIGKILL");
 
   before(async () => {
+    process.on("exit", atExit);
     port = await freePort();
     mkdirSync(join(folder, "bin"));
     const command = join(folder, "bin", "waybill");
@@ -42,6 +45,7 @@ describe("the guide", guideNeeds, () => {
     await until("the platform has ended", () => platform === undefined || hasEnded(platform));
     assert.deepEqual(everyProcessOf(data), [], "it has ended all that it started");
     rmSync(folder, { recursive: true, force: true });
+    process.off("exit", atExit);
   });
 
   /** In the folder in which a reader would type it. */
