@@ -56,7 +56,7 @@ export function sandboxBenches(tools: BenchTools, sandbox: NodeSandbox): Benches
         await bench?.close();
         await sandbox.gateway.close(build);
         for (const path of [folder, sockets]) rmSync(path, { recursive: true, force: true });
-        if (!(await removeCgroups(build, groupsGoneWithinMs)))
+        if (!(await removeCgroups(build, { withinMs: groupsGoneWithinMs })))
           throw new Error(`something stays in the control groups of ${build}`);
       };
       try {
@@ -102,7 +102,7 @@ export function sandboxBenches(tools: BenchTools, sandbox: NodeSandbox): Benches
     },
     async recover(build) {
       await endMarked(buildMarker(build));
-      await removeCgroups(build, groupsGoneWithinMs);
+      await removeCgroups(build, { withinMs: groupsGoneWithinMs });
       rmSync(folderOf(build), { recursive: true, force: true });
     },
   };

@@ -54,7 +54,8 @@ async function end(folder: string): Promise<boolean> {
   for (let waited = 0; waited < graceMs + marginMs && runs(folder); waited += lookEveryMs) await delay(lookEveryMs);
   if (!("dead" in found)) found.close();
   const plan = readPlan(folder);
-  const cleared = !plan?.sandbox?.cgroups || (await removeCgroups(plan.spec.replica, marginMs));
+  const cleared =
+    !plan?.sandbox?.cgroups || (await removeCgroups(plan.spec.replica, { withinMs: marginMs, holds: true }));
   return cleared && !runs(folder);
 }
 

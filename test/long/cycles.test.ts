@@ -87,7 +87,7 @@ async function cycle(plan: LaunchPlan, { kill, atMs }: { kill: Kill; atMs: numbe
   await until("it has ended", () => !found || found.status().end !== undefined, goneWithinMs);
   found?.close();
   await until("its shim is gone", () => !shim || !isAlive(processes, shim), goneWithinMs);
-  assert.ok(await removeCgroups(plan.spec.replica, goneWithinMs), "its groups could be removed");
+  assert.ok(await removeCgroups(plan.spec.replica, { withinMs: goneWithinMs }), "its groups could be removed");
   assert.deepEqual(groupsOf(plan.spec.replica), []);
   const marker = markerOf(plan.spec.replica);
   assert.deepEqual(

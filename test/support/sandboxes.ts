@@ -45,7 +45,7 @@ export function sandboxes(replicas: Bench, works: boolean, driver: SandboxDriver
   return {
     here,
     async [Symbol.asyncDispose]() {
-      for (const { spec } of made) await removeCgroups(spec.replica, 2_000);
+      for (const { spec } of made) await removeCgroups(spec.replica, { withinMs: 2_000 });
     },
     plan(
       files,

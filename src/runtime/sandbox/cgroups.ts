@@ -121,8 +121,14 @@ export function groupLimits(plan: CgroupPlan | null): Readonly<Record<Kind, numb
   };
 }
 
-/** Ends what is left in a replica's groups and removes them; resolves with false where something stays in them. */
-export async function removeCgroups(replica: string, withinMs = removeWithinMs): Promise<boolean> {
+/**
+ * Ends what is left in a replica's groups and removes them; resolves with false where something stays in them. `holds`: this process waits
+ * for it, as a command does that has nothing else to wait for; a node that stops does not.
+ */
+export async function removeCgroups(
+  replica: string,
+  { withinMs = removeWithinMs, holds = false }: { readonly withinMs?: number; readonly holds?: boolean } = {},
+): Promise<boolean> {
   const trees = [...new Set([...kinds.map((kind) => join(root, controllers[kind])), ...unifiedRoots])];
   const groups = trees.map((tree) => join(tree, ours, replica)).filter((group) => existsSync(group));
   for (const group of groups) killGroup(join(group, "app"));
@@ -130,7 +136,7 @@ export async function removeCgroups(replica: string, withinMs = removeWithinMs):
     const left = groups.filter((group) => !removeTree(group));
     if (left.length === 0) return true;
     if (waited >= withinMs) return false;
-    await delay(lookEveryMs, undefined, { ref: false });
+    await delay(lookEveryMs, undefined, { ref: holds });
   }
 }
 
