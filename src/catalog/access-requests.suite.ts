@@ -30,6 +30,7 @@ export function accessRequestsSuite(name: string, openSql: () => Promise<SqlRunn
       assert.deepEqual(await accessRequests.find("models/m_1", { account: "bob" }), bobs);
       assert.deepEqual(await accessRequests.find("models/m_1", { id: "ar_1" }), bobs);
       assert.equal(await accessRequests.find("models/m_2", { id: "ar_1" }), undefined);
+      assert.deepEqual([await accessRequests.byId("ar_1"), await accessRequests.byId("ar_2")], [bobs, undefined]);
       assert.equal(await accessRequests.find("models/m_1", { account: "carol" }), undefined);
       assert.deepEqual(await accessRequests.accepted(), []);
     });

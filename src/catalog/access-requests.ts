@@ -63,6 +63,12 @@ export class AccessRequests {
     return found && rowOf(found);
   }
 
+  /** Of whichever repository. */
+  async byId(id: string): Promise<AccessRow | undefined> {
+    const row = await this.#db.selectFrom("repoAccess").selectAll().where("id", "=", id).executeTakeFirst();
+    return row && rowOf(row);
+  }
+
   /** Oldest first. */
   async list(
     folder: string,

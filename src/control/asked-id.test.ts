@@ -20,12 +20,24 @@ test("what is asked for is known by its form", () => {
     "datasets/alice/tiny/discussions/3": { of: "discussion", repo: tiny, num: 3 },
     "journal/48213/2": { of: "place", name: "journal", first: 48213, second: 2 },
     "shim.p_1/1/3": { of: "place", name: "shim.p_1", first: 1, second: 3 },
+    "edge-1/1/17.3": { of: "place", name: "edge-1", first: 1, second: 17 },
     "n1/0/1": { of: "place", name: "n1", first: 0, second: 1 },
   };
   for (const [text, expected] of Object.entries(asked)) assert.deepEqual(askedId(text), expected, text);
 });
 
 test("what has no form of ours names nothing", () => {
-  for (const text of ["", "a/b/c/d", "alice/demo@main", "alice/demo#last", "models/tiny", "/", "a//b", "x".repeat(401)])
+  for (const text of [
+    "",
+    "a/b/c/d",
+    "alice/demo@main",
+    "alice/demo#last",
+    "models/tiny",
+    "edge/1/2.",
+    "edge/1.2/3",
+    "/",
+    "a//b",
+    "x".repeat(401),
+  ])
     assert.deepEqual(askedId(text), { of: "nothing" }, text);
 });

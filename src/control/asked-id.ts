@@ -11,7 +11,7 @@ export type AskedId =
   | { readonly of: "commit"; readonly repo: RepoName; readonly commit: string }
   /** `alice/demo#3`, `models/alice/tiny/discussions/3` */
   | { readonly of: "discussion"; readonly repo: RepoName; readonly num: number }
-  /** `journal/48213/2`, `shim.p_…/1/3`; a slot has the same form: `n1/0/1`. */
+  /** `journal/48213/2`, `shim.p_…/1/3`, of a packed record `edge-1/1/17.3`; a slot has the form too: `n1/0/1`. */
   | { readonly of: "place"; readonly name: string; readonly first: number; readonly second: number }
   | { readonly of: "nothing" };
 
@@ -41,6 +41,6 @@ function repoOf(words: readonly string[]): RepoName | undefined {
 }
 
 function placeOf(text: string): AskedId {
-  const [, name, first, second] = /^([^/]+)\/(\d{1,15})\/(\d{1,15})$/.exec(text) ?? [];
+  const [, name, first, second] = /^([^/]+)\/(\d{1,15})\/(\d{1,15})(?:\.\d{1,2})?$/.exec(text) ?? [];
   return name === undefined ? { of: "nothing" } : { of: "place", name, first: Number(first), second: Number(second) };
 }

@@ -345,7 +345,7 @@ export class Engine implements AsyncDisposable {
 export function worksOf(events: readonly Event[]): readonly string[] {
   let works: string[] | undefined; // Nearly always of one.
   for (const event of events) {
-    const work = "call" in event ? event.call : "terms" in event ? event.terms.call : nodeOf(event);
+    const work = "call" in event ? event.call : "terms" in event ? event.terms.call : subjectOf(event);
     if (work === undefined || works?.includes(work)) continue;
     if (works === undefined) works = [work];
     else works.push(work);
@@ -353,9 +353,13 @@ export function worksOf(events: readonly Event[]): readonly string[] {
   return works ?? [];
 }
 
-/** Of events that tell what became of a node or its cards. */
-function nodeOf(event: Event): string | undefined {
+/** Of events that tell what became of a node or its cards, or of an allowance. */
+function subjectOf(event: Event): string | undefined {
   switch (event.type) {
+    case "allowance-given":
+      return event.allowance.id;
+    case "allowance-revoked":
+      return event.allowance;
     case "node-joined":
     case "node-lost":
     case "cards-changed":

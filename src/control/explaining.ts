@@ -1,7 +1,7 @@
 /** Gathers what the two records hold of a work and lets the pure `explain` say what it means. */
 import type { CallRow } from "../catalog/calls.ts";
 import type { Catalog } from "../catalog/catalog.ts";
-import type { CallView } from "../contract/api.ts";
+import type { BackupJobView, CallView } from "../contract/api.ts";
 import type { NumberedEvent } from "../catalog/space-events.ts";
 import type { Actor } from "../core/spaces/model.ts";
 import type { ChainStep } from "../evidence/chain.ts";
@@ -21,6 +21,7 @@ import { askedId } from "./asked-id.ts";
 import { standingSays, trimmedSays } from "./build-story.ts";
 import type { Builds } from "./builds.ts";
 import type { Engine } from "./engine.ts";
+import { Given } from "./given.ts";
 import { Linking, type Held } from "./linking.ts";
 import type { HubRepos } from "./hub-repos.ts";
 import type { Replicas } from "./replicas.ts";
@@ -52,6 +53,7 @@ export interface ExplainingParts {
   readonly hubRepos: HubRepos;
   call(id: string): Promise<CallView | undefined>;
   incident(id: string): Promise<Incident | undefined>;
+  backup(id: string): Promise<BackupJobView | undefined>;
 }
 
 /** Works beside one work that are shown with their outcome; the rest are in its entries. */
@@ -65,6 +67,7 @@ export type How = "whole" | "short";
 export class Explaining {
   readonly #parts: ExplainingParts;
   readonly #subjects: Subjects;
+  readonly #given: Given;
   readonly #linking: Linking;
 
   constructor(parts: ExplainingParts) {
@@ -76,6 +79,7 @@ export class Explaining {
     const push = async (build: string): Promise<ChainStep | undefined> =>
       this.#linking.push(await this.#held(build, "build"));
     this.#subjects = new Subjects({ ...parts, lines, push, read: () => this.#readNow() });
+    this.#given = new Given({ ...parts, read: () => this.#readNow() });
   }
 
   /** The story of any id; undefined where the record holds nothing under it. */
@@ -131,6 +135,12 @@ export class Explaining {
       }
       case "i":
         return alone(await this.#subjects.incident(id));
+      case "al":
+        return alone(await this.#given.allowance(id));
+      case "ar":
+        return alone(await this.#given.accessRequest(id));
+      case "bk":
+        return alone(await this.#given.backup(id));
       case "rel":
         return alone(await this.#subjects.release(id));
       case "t":

@@ -254,6 +254,7 @@ export class Server {
       ...parts,
       call: (id) => this.calls.get(id),
       incident: async (id) => this.incidents?.get(id),
+      backup: (id) => this.backups.view(id),
     });
     this.#spans = new Spans({ ...parts, explain: (id) => this.#explaining.explain(id, "short") });
   }

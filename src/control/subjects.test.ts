@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { gpuMs } from "../core/amounts.ts";
 import type { Explanation } from "../evidence/verdict.ts";
+import { repoName } from "../hub/repo-name.ts";
 import { createChecked } from "./described/checked.suite.ts";
 import { ControlWorld, replica, request } from "./control.suite.ts";
 
@@ -101,6 +103,81 @@ describe("explain of what is no work", () => {
     for (const id of [token.id, session.id]) assert.equal((await ask("eve", id)).status, 403, id);
   });
 
+  test("an allowance says who gave it and what is left of it, and after it was taken back by whom", async () => {
+    await using world = await ControlWorld.open();
+    const ask = await asking(world);
+    await ask("bob", "al_0");
+    const allowance = {
+      id: "al_1",
+      by: "root",
+      reason: "a talk",
+      terms: { kind: "credits", ms: gpuMs(60_000), expiresAt: null },
+    } as const;
+    const given = await world.engine.submit({ type: "allow", account: "bob", tier: "free", allowance });
+    assert.ok(given.ok);
+    await world.settled();
+    const standing = await ask("bob", "al_1");
+    assert.match(
+      standing.body.sentence,
+      /^Allowance al_1 of bob, credits of 60 s, was given by root at .*: a talk\. Of them 0 s are used\. It holds without end\.$/,
+    );
+    assert.deepEqual([standing.body.kind, standing.body.outcome], ["allowance", "open"]);
+    await world.engine.submit({ type: "revoke", account: "bob", allowance: "al_1", by: "root", reason: "it was over" });
+    await world.settled();
+    const over = await ask("root", "al_1");
+    assert.match(over.body.sentence, /It was taken back by root at .*: it was over\.$/);
+    assert.equal(over.body.outcome, "ok");
+    assert.equal((await ask("alice", "al_1")).status, 403);
+  });
+
+  test("an access request says who asked for what and who decided, to both of them", async () => {
+    await using world = await ControlWorld.open();
+    const ask = await asking(world);
+    await ask("bob", "ar_0");
+    const made = await world.hubRepos.create(repoName("models", "alice", "tiny"), { private: false, by: "alice" });
+    assert.ok(made.ok);
+    const folder = world.hubRepos.find(repoName("models", "alice", "tiny"))?.stored ?? "";
+    const askedAt = world.clock.wall();
+    const row = {
+      id: "ar_1",
+      folder,
+      account: "bob",
+      askedAt,
+      fields: null,
+      decidedAt: null,
+      decidedBy: null,
+      reason: null,
+    };
+    await world.catalog.accessRequests.put({ ...row, status: "pending" });
+    const waits = await ask("alice", "ar_1");
+    assert.match(
+      waits.body.sentence,
+      /: bob asked at .* for the files of the model alice\/tiny\. Nobody has decided yet\.$/i,
+    );
+    assert.equal(waits.body.outcome, "open");
+    await world.catalog.accessRequests.put({
+      ...row,
+      status: "rejected",
+      decidedAt: askedAt,
+      decidedBy: "alice",
+      reason: "no",
+    });
+    assert.match((await ask("bob", "ar_1")).body.sentence, /It was rejected by alice at .*: no\.$/);
+    await world.catalog.accounts.create({ name: "eve", tier: "free", role: "user", createdAt: askedAt });
+    assert.equal((await ask("eve", "ar_1")).status, 403);
+  });
+
+  test("a backup says how it ended, to operators", async () => {
+    await using world = await ControlWorld.open();
+    const ask = await asking(world);
+    const id = world.server.backups.begin("/backups/1");
+    await world.settled();
+    const { body } = await ask("root", id);
+    assert.match(body.sentence, new RegExp(`^Backup ${id} in /backups/1 failed: `));
+    assert.equal(body.outcome, "failed");
+    assert.equal((await ask("bob", id)).status, 403);
+  });
+
   test("an id of nothing says which ids there are; one of a known kind, since when it could be gone", async () => {
     await using world = await ControlWorld.open();
     const ask = await asking(world);
@@ -109,6 +186,7 @@ describe("explain of what is no work", () => {
     assert.match(nonsense.body.next, /q_… \(a request\).*OWNER\/NAME \(a Space\).*a node's name/);
     const call = await ask("alice", "c_0000000000000000");
     assert.match(call.body.next, /It would be a GPU call\. Nothing was dropped from the record yet/);
-    assert.match((await ask("alice", "al_1")).body.next, /`waybill quota` of its account lists allowances\./);
+    assert.match((await ask("alice", "app_1")).body.next, /`waybill space show OWNER\/NAME` of its Space\./);
+    for (const id of ["al_1", "ar_1", "bk_1"]) assert.equal((await ask("root", id)).status, 404, id);
   });
 });

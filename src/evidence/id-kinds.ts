@@ -23,10 +23,11 @@ export const idKinds: Readonly<Record<string, IdKind>> = {
   i: { says: "an incident" },
   t: { says: "a token" },
   s: { says: "a session" },
-  al: { says: "an allowance", look: "`waybill quota` of its account lists allowances" },
+  al: { says: "an allowance" },
+  ar: { says: "an access request" },
   wh: { says: "a webhook", look: "`waybill webhook show` of it" },
   dl: { says: "a delivery to a webhook", look: "`waybill webhook deliveries` of its webhook lists it" },
-  bk: { says: "a backup", look: "the command that began it follows it, for as long as this server runs" },
+  bk: { says: "a backup, of those that this server began" },
   app: { says: "an app that people sign in to", look: "`waybill space show OWNER/NAME` of its Space" },
 };
 

@@ -27,7 +27,18 @@ export interface Charge {
 export type SubjectKind = WorkKind | "counter" | ToldKind;
 
 /** What is no work: it has a story, and the works that are told of it. */
-export type ToldKind = "incident" | "release" | "commit" | "repository" | "discussion" | "slot" | "token" | "session";
+export type ToldKind =
+  | "allowance"
+  | "access-request"
+  | "backup"
+  | "incident"
+  | "release"
+  | "commit"
+  | "repository"
+  | "discussion"
+  | "slot"
+  | "token"
+  | "session";
 
 export interface Verdict {
   /** `unknown` only where not even the symptom is recorded; otherwise an unknown verdict still names the boundary that was seen to fail. */

@@ -5,6 +5,7 @@ import { expand } from "../evidence/expand.ts";
 import { emittersOf, isEmitterOf, takersOf } from "../evidence/entry.ts";
 import type { EmitterClock, Entry, EpochState, Gap, Watermark } from "../evidence/entry.ts";
 import type { CountedRow, EvidenceDatabase } from "./evidence-database.ts";
+import { packedWorkOf } from "./packed-search.ts";
 import { missing } from "./spans.ts";
 
 /** Evidence of one work, as `explain` takes it in. */
@@ -56,7 +57,7 @@ export function readWork(store: EvidenceDatabase, work: string): WorkEvidence {
   };
 }
 
-/** The work of the entry with this number; null where none is stored under it, also where it is a packed record's: those are found by their work. */
+/** The work of the entry, or the packed record, with this number; null where none is stored under it, or found. */
 export function workOf(
   store: EvidenceDatabase,
   { emitter, epoch, seq }: { readonly emitter: string; readonly epoch: number; readonly seq: number },
@@ -64,7 +65,7 @@ export function workOf(
   const row = store
     .prepare("SELECT work FROM entries WHERE emitter = ? AND epoch = ? AND seq = ?")
     .get(emitter, epoch, seq);
-  return row ? String(row["work"]) : null;
+  return row ? String(row["work"]) : packedWorkOf(store, { emitter, epoch, seq });
 }
 
 /** A start's times are in its `replica.ready`, and a replica's entries name the build that its release is of. */

@@ -91,12 +91,12 @@ test("a hole is of the span in which it lies, by the times of what is written on
   ]);
 });
 
-test("an entry's number names its work; a packed record is found by its work", () => {
+test("an entry's number names its work, and a packed record's", () => {
   using here = opened();
   here.take([entry(1, "q_1", 0), packed(2, "q_2", 0, 200)]);
   assert.deepEqual(
     [1, 2, 3].map((seq) => workOf(here.store, { emitter: "edge", epoch: 1, seq })),
-    ["q_1", null, null],
+    ["q_1", "q_2", null],
   );
 });
 
