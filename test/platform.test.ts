@@ -10,9 +10,11 @@ import { ApiError } from "../src/client/errors.ts";
 import type { Problem } from "../src/contract/problem.ts";
 import type { StatusView } from "../src/contract/status.ts";
 import { exit } from "../src/cli/exit.ts";
+import { traceIdOf } from "../src/evidence/traces.ts";
 import { verifyReceipt } from "../src/receipts/document.ts";
 import type { RememberedLog } from "../src/receipts/log-proof.ts";
 import { borrowed, endedCall } from "./support/calls.ts";
+import { Collector } from "./support/collector.ts";
 import { freePort } from "./support/free-port.ts";
 import { Platform, lives, until, upRefused, visit, type Account, type App } from "./support/platform.ts";
 
@@ -133,14 +135,37 @@ describe("a platform that runs", () => {
   let bob: Account;
   let app: App;
   let metricsPort: number;
+  let collector: Collector;
   before(async () => {
     metricsPort = await freePort();
-    up = await Platform.start({ env: { WAYBILL_METRICS: `127.0.0.1:${metricsPort}` } });
+    collector = await Collector.open();
+    up = await Platform.start({ env: { WAYBILL_METRICS: `127.0.0.1:${metricsPort}`, WAYBILL_OTLP: collector.url } });
     alice = await up.account("alice");
     bob = await up.account("bob");
     app = await up.deploy(alice, "app");
   });
-  after(() => up[Symbol.asyncDispose]());
+  after(async () => {
+    await up[Symbol.asyncDispose]();
+    await collector[Symbol.asyncDispose]();
+  });
+
+  test("a collector of traces has a work under the trace that is its id, with its hops, and the call linked to its request", async () => {
+    const { call, work } = await visit(`${app.url}/gpu/hold?seconds=0.1`, alice);
+    const [request, called] = [traceIdOf(work), traceIdOf(call)];
+    const root = await until("the call is told", () => collector.root(called));
+    await until("its request is told", () => collector.root(request));
+    assert.equal(root.name, "call");
+    assert.deepEqual(
+      root.links?.map(({ traceId }) => traceId),
+      [request],
+    );
+    const hops = collector.spans.filter((span) => span.traceId === called && span.parentSpanId === root.spanId);
+    assert.ok(
+      hops.some(({ name }) => name === "app.run done"),
+      JSON.stringify(hops),
+    );
+    assert.ok(collector.spans.some(({ traceId }) => traceId === traceIdOf(app.deployed.build?.id ?? "")));
+  });
 
   test("another account may not see or change what is alice's", async () => {
     const { call, work } = await visit(`${app.url}/gpu/hold?seconds=0.1`, alice);

@@ -373,7 +373,7 @@ describe("Engine", () => {
   });
 });
 
-test("worksOf names each call and each node of a record once, and not the forgotten ones", () => {
+test("worksOf names each call, node and allowance of a record once, and not the forgotten ones", () => {
   const works = worksOf([
     { v: 1, type: "call-attached", call: "c_1", pid: 1 },
     { v: 1, type: "visitor-left", call: "c_1" },
@@ -381,9 +381,10 @@ test("worksOf names each call and each node of a record once, and not the forgot
     { v: 1, type: "calls-forgotten", calls: ["c_9"] },
     { v: 1, type: "node-lost", node: "n1" },
     { v: 1, type: "drain-set", of: { kind: "card", node: "n1", device: 0 }, drain: null },
+    { v: 1, type: "allowance-revoked", account: "alice", allowance: "al_1", by: "root", reason: "over" },
     { v: 1, type: "drain-set", of: { kind: "pool", pool: "main" }, drain: null },
   ]);
-  assert.deepEqual(works, ["c_1", "c_2", "n1"]);
+  assert.deepEqual(works, ["c_1", "c_2", "n1", "al_1"]);
 });
 
 async function foldedHash(journal: Journal): Promise<string> {

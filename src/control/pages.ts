@@ -5,6 +5,7 @@ import { handOverPaths } from "../contract/hand-over.ts";
 import type { PoolView } from "../contract/pools.ts";
 import type { StatusView } from "../contract/status.ts";
 import { isOpen, probesSay, type Isolation } from "../contract/isolation.ts";
+import { clockSays } from "../evidence/clocks.ts";
 import { chainSays } from "../evidence/chain.ts";
 import type { Entry } from "../evidence/entry.ts";
 import { idKindsSay } from "../evidence/id-kinds.ts";
@@ -127,12 +128,14 @@ export function workPage(explanation: Explanation, { details }: { details: boole
   const linked = shown.length === 0 ? "" : `<h2>Linked</h2><ul>${shown.map(linkItem).join("")}</ul>`;
   const { chain = [] } = explanation;
   const chained = details && chain.length > 0 ? `<p class="muted">${escapeHtml(chainSays(chain))}</p>` : "";
+  const clocks = details ? (explanation.clocks ?? []).flatMap((clock) => clockSays(clock) ?? []) : [];
+  const clocked = clocks.map((says) => `<p class="muted">Clock: ${escapeHtml(says)}.</p>`).join("");
   const entries = details
     ? `<h2>Entries</h2><table><thead><tr><th>Time</th><th>Hop</th><th>Mark</th><th>Entry</th><th>Facts</th></tr></thead><tbody>${explanation.entries.map(entryRow).join("")}</tbody></table>`
     : `<p class="muted">The proof is for the owner of the Space and for the operator: <code>waybill explain ${escapeHtml(id)}</code></p>`;
   return page(
     `${id} - Waybill`,
-    `<p class="muted">${escapeHtml(kind)}, <span${outcome === "ok" ? "" : ' class="failed"'}>${escapeHtml(outcome)}</span></p><h1>${escapeHtml(id)}</h1>${told}${counted}${chained}${linked}${entries}<p><a href="/">Console</a></p>`,
+    `<p class="muted">${escapeHtml(kind)}, <span${outcome === "ok" ? "" : ' class="failed"'}>${escapeHtml(outcome)}</span></p><h1>${escapeHtml(id)}</h1>${told}${counted}${chained}${linked}${entries}${clocked}<p><a href="/">Console</a></p>`,
   );
 }
 

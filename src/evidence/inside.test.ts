@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { areComparable, insideOf, onlyListens, type Open } from "./inside.ts";
+import { areComparable } from "./clocks.ts";
+import { insideOf, onlyListens, type Open } from "./inside.ts";
 
 const request = (id: string, from: number, to: number | null): Open => ({ id, kind: "request", from, to });
 const call = (id: string, of: string | null, from: number, to: number | null): Open => ({

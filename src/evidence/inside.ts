@@ -2,7 +2,6 @@
  * Inside which call or request of its replica an outbound connection was opened. Nobody signs for that: the gateway knows the replica, and not
  * which of its functions asked. So it is likely at best, and said only where no other work that is recorded could have been it. Pure.
  */
-import type { EmitterClock } from "./entry.ts";
 
 /** A request or a call while it was with its replica, by the clocks of those who wrote it; milliseconds since 1970. */
 export interface Open {
@@ -23,16 +22,6 @@ export interface Inside {
 
 /** Clocks of two machines that nothing is said of differ by less. */
 export const clockSlackMs = 1_000;
-/** A clock that is a little off changes nothing that people read from times. */
-export const aheadNoticedMs = 1_000;
-/** Records that come this late say that a clock may be behind: on their way they are a second at most. */
-export const lateNoticedMs = 5_000;
-
-/** Whether times of these emitters may be put beside each other at all. */
-export function areComparable(clocks: readonly EmitterClock[]): boolean {
-  return clocks.every(({ aheadMs }) => aheadMs < aheadNoticedMs && aheadMs > -lateNoticedMs);
-}
-
 /** A request by which Gradio tells what becomes of events, or that a page is open: it stands open beside all others, and begins nothing. */
 export function onlyListens(method: unknown, path: unknown): boolean {
   return method === "GET" && typeof path === "string" && listening.test(path);

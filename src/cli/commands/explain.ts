@@ -18,7 +18,7 @@ export function declare(program: Command, run: Runner): void {
     .command("explain")
     .description("the story of any id, of a Space, of a node, or of a span of time, with its evidence")
     .argument("[id or name]", "any id, OWNER/NAME of a Space, OWNER/NAME@COMMIT, OWNER/NAME#NUMBER, or a node")
-    .option("--hops", "each hop with its evidence, also those that never happened")
+    .option("--hops", "each hop with its evidence, also those that never happened, and the works that they began")
     .option("--from <time>", "what happened since then: 12:00, 10m, or an instant", parseClock)
     .option("--to <time>", "and before then; now where it is not said", parseClock)
     .option("--space <owner/name>", "only of this Space", parseSpace)
@@ -32,7 +32,11 @@ export function declare(program: Command, run: Runner): void {
         if (options.from !== undefined || options.space !== undefined) throw new InvalidArgumentError(eitherSays);
         const [client, { drawExplanation }] = await Promise.all([context.client(), import("../draw/explain.ts")]);
         const answer = await client.explain(id, { signal: world.signal });
-        context.answer(answer, drawExplanation(context.paper, answer, { hops: options.hops === true }));
+        if (options.hops !== true)
+          return context.answer(answer, drawExplanation(context.paper, answer, { hops: false }));
+        const { beneathOf, ifTold } = await import("../beneath.ts");
+        const beneath = await beneathOf(answer, (one) => ifTold(client.explain(one, { signal: world.signal })));
+        context.answer({ ...answer, beneath }, drawExplanation(context.paper, answer, { hops: true, beneath }));
       }),
     );
 }

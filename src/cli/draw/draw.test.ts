@@ -453,6 +453,40 @@ describe("drawExplanation", () => {
       ),
     );
   });
+  const connection: Explanation = {
+    ...{ id: "x_1", kind: "connection", outcome: "refused", sentence: "", verdict: null, gaps: [], links: [] },
+    entries: [{ ...entry(4, "egress.policy", "refused", "0:08.000", {}), emitter: "gateway-n1", work: "x_1" }],
+    read: explanation.read,
+  };
+  const beneath = [{ hop: "app.run", explanation: connection, likely: "the only call", beneath: [] }] as const;
+  test("with hops draws a work under the hop that began it", () => {
+    const [, drawn = ""] = drawExplanation(wide, explanation, { hops: true, beneath }).split("\n\n");
+    assert.deepEqual(drawn.split("\n").slice(5, 14), [
+      "gpu.attach       |                    |  never happened",
+      "app.run          |                    |  never happened",
+      "  connection x_1: refused (likely: the only call)",
+      "  egress.open      |                    |  never happened",
+      "  egress.resolve   |                    |  never happened",
+      "  egress.policy    |#                   |           gateway-n1/1: refused 4",
+      "  egress.dial      |                    |  never happened",
+      "  egress.stream    |                    |  never happened",
+      "gpu.release      |                    |  never happened",
+    ]);
+  });
+  test("with hops at 60 columns has short bars, and keeps every line within the width", () => {
+    const [, drawn = ""] = drawExplanation(narrow, explanation, { hops: true, beneath }).split("\n\n");
+    const lines = drawn.split("\n");
+    assert.deepEqual(lines.slice(2, 5), [
+      "gpu.admit        |#     |           scheduler/1: done 8",
+      "gpu.queue        |######|     60 s  scheduler/1: took 9,",
+      "                                    refused 10",
+    ]);
+    assert.equal(lines[11], "  egress.policy    |#     |           gateway-n1/1:");
+    assert.deepEqual(
+      lines.filter((line) => line.length > 60),
+      [],
+    );
+  });
   test("at 60 columns puts facts under their hop and keeps every line within the width", () => {
     const drawn = drawExplanation(narrow, explanation, { hops: false }).split("\n");
     assert.deepEqual(drawn.slice(3, 7), [

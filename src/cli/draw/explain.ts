@@ -1,8 +1,9 @@
 /** The verdict of a work, and its hops, as `waybill explain` prints them. Renders the record; decides nothing. */
-import type { EmitterClock, Entry, Facts, Hop, Json, WorkKind } from "../../evidence/entry.ts";
+import type { Entry, Facts, Hop, Json, WorkKind } from "../../evidence/entry.ts";
 import { hopsOf } from "../../evidence/entry.ts";
 import { chainSays } from "../../evidence/chain.ts";
-import { aheadNoticedMs, lateNoticedMs } from "../../evidence/inside.ts";
+import { clockSays } from "../../evidence/clocks.ts";
+import type { Beneath } from "../../evidence/nesting.ts";
 import { blockersSay } from "../../evidence/words.ts";
 import type { Charge, Explanation, Link, SubjectKind, Verdict } from "../../evidence/verdict.ts";
 import { outcomeWords, ownerGlyphs } from "../words.ts";
@@ -19,7 +20,12 @@ const factsSaidElsewhere: ReadonlySet<string> = new Set(["code", "channel", "num
 /** A label, and what stands beside it. */
 type Row = readonly [label: string, value: string];
 
-export function drawExplanation(paper: Paper, explanation: Explanation, { hops }: { hops: boolean }): string {
+/** `hops`: with a row for each, and under it the works that it began. */
+export function drawExplanation(
+  paper: Paper,
+  explanation: Explanation,
+  { hops, beneath = [] }: { readonly hops: boolean; readonly beneath?: readonly Beneath[] },
+): string {
   const { verdict } = explanation;
   const rows: Row[] = explanation.asked === undefined ? [] : [["asked", askedSays(explanation)]];
   let facts: readonly Row[] = [];
@@ -55,7 +61,8 @@ export function drawExplanation(paper: Paper, explanation: Explanation, { hops }
         ["missing", `${emitter} epoch ${epoch}, numbers ${from} to ${to}: ${why}`] as const,
     ),
   );
-  rows.push(...(explanation.clocks ?? []).flatMap(clockRow));
+  const clocks = (explanation.clocks ?? []).flatMap((clock) => clockSays(clock) ?? []);
+  rows.push(...clocks.map((says) => ["clock", says] as const));
   if (verdict) rows.push(["next", `${retryWords[verdict.retry]}${verdict.next}`]);
   const { chain = [] } = explanation;
   if (chain.length > 0) rows.push(["chain", chainSays(chain)]);
@@ -69,17 +76,7 @@ export function drawExplanation(paper: Paper, explanation: Explanation, { hops }
       (row) => `${row[0].padEnd(labelWidth)}${isWrapped.has(row) ? row[1] : wrap(row[1], paper.width, labelWidth)}\n`,
     )
     .join("");
-  return hops ? `${text}\n${drawHops(paper, explanation)}` : text;
-}
-
-function clockRow({ emitter, aheadMs }: EmitterClock): readonly Row[] {
-  const says =
-    aheadMs >= aheadNoticedMs
-      ? `is at least ${secondsOf(aheadMs)} ahead of the server's`
-      : aheadMs <= -lateNoticedMs
-        ? `may be behind the server's, by ${secondsOf(-aheadMs)} at most`
-        : undefined;
-  return says === undefined ? [] : [["clock", `that of ${emitter} ${says}; its times are its own, and order nothing`]];
+  return hops ? `${text}\n${drawHops(paper, explanation, beneath, 0)}` : text;
 }
 
 /** `journal/48213/2, gpu.queue failed, of call c_…`: what was asked for is a part of what is told. */
@@ -149,43 +146,78 @@ function isFacts(value: Json): value is Facts {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-const barWidth = 20;
+const barWidth = { wide: 20, narrow: 6 } as const;
+/** Of the works under a hop. */
+const deeper = 2;
 
 function isWork(kind: SubjectKind): kind is WorkKind {
   return Object.hasOwn(hopsOf, kind);
 }
 
 /** A row for each hop of this kind of work, also those that never happened. Each emitter has an axis of its own. */
-function drawHops(paper: Paper, { kind, entries }: Explanation): string {
-  const axes = new Map<string, { from: number; to: number }>();
-  for (const { emitter, at } of entries) {
-    const ms = Date.parse(at);
-    const axis = axes.get(emitter) ?? { from: ms, to: ms };
-    axes.set(emitter, { from: Math.min(axis.from, ms), to: Math.max(axis.to, ms) });
-  }
+function drawHops(paper: Paper, { kind, entries }: Explanation, beneath: readonly Beneath[], indent: number): string {
+  const axes = axesOf(entries);
   const hops: readonly Hop[] =
     isWork(kind) && kind !== "space" ? hopsOf[kind] : [...new Set(entries.map(({ hop }) => hop))];
   return hops
     .map((hop) => {
       const own = entries.filter((entry) => entry.hop === hop);
-      if (own.length === 0)
-        return `${hop.padEnd(16)} |${" ".repeat(barWidth)}|  ${tone(paper, "muted", "never happened")}\n`;
-      const { emitter, epoch } = own[0] as Entry;
-      const mine = own.filter((entry) => entry.emitter === emitter);
-      const times = mine.map(({ at }) => Date.parse(at));
-      const [from, to] = [Math.min(...times), Math.max(...times)];
-      const signed = own
-        .map((entry) => `${entry.emitter === emitter ? "" : `${entry.emitter} `}${entry.mark} ${entry.seq}`)
-        .join(", ");
-      const length = mine.length > 1 ? lengthOf(to - from) : "";
-      return `${hop.padEnd(16)} |${bar(axes.get(emitter) as { from: number; to: number }, from, to)}|  ${length.padStart(7)}  ${emitter}/${epoch}: ${signed}\n`;
+      const under = beneath.filter((one) => one.hop === hop).map((one) => drawBeneath(paper, one, indent + deeper));
+      return `${" ".repeat(indent)}${hopRow(paper, { hop, own, axes, indent })}\n${under.join("")}`;
     })
     .join("");
 }
 
-function bar(axis: { from: number; to: number }, from: number, to: number): string {
+/** A work under the hop that began it, and its own hops. */
+function drawBeneath(paper: Paper, { explanation, likely, beneath }: Beneath, indent: number): string {
+  const { id, kind, outcome, verdict } = explanation;
+  const ended = verdict ? `${verdict.boundary}/${verdict.code}` : outcomeWords[outcome];
+  const head = `${kind} ${id}: ${ended}${likely === undefined ? "" : ` (likely: ${likely})`}`;
+  const pad = " ".repeat(indent);
+  return `${pad}${wrap(head, paper.width, indent)}\n${drawHops(paper, explanation, beneath, indent)}`;
+}
+
+interface Axis {
+  readonly from: number;
+  readonly to: number;
+}
+
+function axesOf(entries: readonly Entry[]): ReadonlyMap<string, Axis> {
+  const axes = new Map<string, Axis>();
+  for (const { emitter, at } of entries) {
+    const ms = Date.parse(at);
+    const axis = axes.get(emitter) ?? { from: ms, to: ms };
+    axes.set(emitter, { from: Math.min(axis.from, ms), to: Math.max(axis.to, ms) });
+  }
+  return axes;
+}
+
+interface HopDrawn {
+  readonly hop: Hop;
+  readonly own: readonly Entry[];
+  readonly axes: ReadonlyMap<string, Axis>;
+  readonly indent: number;
+}
+
+function hopRow(paper: Paper, { hop, own, axes, indent }: HopDrawn): string {
+  const width = paper.width < wideColumns ? barWidth.narrow : barWidth.wide;
+  const [first] = own;
+  if (first === undefined) return `${hop.padEnd(16)} |${" ".repeat(width)}|  ${tone(paper, "muted", "never happened")}`;
+  const { emitter, epoch } = first;
+  const mine = own.filter((entry) => entry.emitter === emitter);
+  const times = mine.map(({ at }) => Date.parse(at));
+  const [from, to] = [Math.min(...times), Math.max(...times)];
+  const signed = own
+    .map((entry) => `${entry.emitter === emitter ? "" : `${entry.emitter} `}${entry.mark} ${entry.seq}`)
+    .join(", ");
+  const length = mine.length > 1 ? lengthOf(to - from) : "";
+  const head = `${hop.padEnd(16)} |${bar(axes.get(emitter) as Axis, from, to, width)}|  ${length.padStart(7)}  `;
+  return head + wrap(`${emitter}/${epoch}: ${signed}`, paper.width, indent + head.length);
+}
+
+function bar(axis: Axis, from: number, to: number, width: number): string {
   const span = Math.max(1, axis.to - axis.from);
-  const start = Math.min(barWidth - 1, Math.floor(((from - axis.from) / span) * barWidth));
-  const end = Math.min(barWidth, Math.max(start + 1, Math.ceil(((to - axis.from) / span) * barWidth)));
-  return `${" ".repeat(start)}${"#".repeat(end - start)}`.padEnd(barWidth);
+  const start = Math.min(width - 1, Math.floor(((from - axis.from) / span) * width));
+  const end = Math.min(width, Math.max(start + 1, Math.ceil(((to - axis.from) / span) * width)));
+  return `${" ".repeat(start)}${"#".repeat(end - start)}`.padEnd(width);
 }

@@ -156,6 +156,7 @@ export const en = {
   chain: "From the request to the code",
   pushedBy: (account: string) => `pushed by ${account}`,
   likely: "likely",
+  clock: "Clock",
   asTable: "The same as a table",
   noEntries: "The record has no entry of it yet.",
   json: "JSON",

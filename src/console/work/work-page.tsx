@@ -3,6 +3,7 @@ import { lazy, Suspense, useState } from "react";
 import type { ReactNode } from "react";
 import { Link } from "wouter";
 import { shortened, type ChainStep } from "../../evidence/chain.ts";
+import { clockSays } from "../../evidence/clocks.ts";
 import { known } from "../../evidence/known.ts";
 import type { Charge, Link as WorkLink, Verdict, WorkTold } from "../../evidence/verdict.ts";
 import { Asked, Loading, movesEveryMs, useAsked } from "../asked.tsx";
@@ -38,7 +39,21 @@ export function WorkPage({ id }: { readonly id: string }): ReactNode {
 function Story({ told }: { readonly told: WorkTold }): ReactNode {
   const { words } = useSpoken();
   const [lit, setLit] = useState<readonly string[]>([]);
-  const { id, kind, outcome, verdict, sentence, payer, entries, gaps, links, chain = [], read, details } = told;
+  const {
+    id,
+    kind,
+    outcome,
+    verdict,
+    sentence,
+    payer,
+    entries,
+    gaps,
+    links,
+    chain = [],
+    clocks = [],
+    read,
+    details,
+  } = told;
   const shown = new Set(lit);
   const light = (ids: readonly string[]): void => setLit(ids.join() === lit.join() ? [] : ids);
   return (
@@ -87,6 +102,13 @@ function Story({ told }: { readonly told: WorkTold }): ReactNode {
             </summary>
             <EntriesTable entries={entries} lit={shown} />
           </details>
+          {clocks
+            .flatMap((clock) => clockSays(clock) ?? [])
+            .map((says) => (
+              <p key={says} className={ui["muted"]}>
+                {words.clock}: <span lang="en">{says}</span>
+              </p>
+            ))}
           <p className={ui["muted"]}>{words.readTo(read.journal, read.evidence)}</p>
         </section>
       )}
