@@ -45,7 +45,9 @@ async function open({ cut = 0, stall = 0, reads = "alice/app" } = {}) {
   const refused = (): never => assert.fail("a node never writes");
   const desk: GitDesk = {
     callerOf: async (field) =>
-      field === "Bearer n2's" ? { node: "n2", reads: (space) => space === reads } : { refused: "identity/bad-token" },
+      field === "Bearer n2's"
+        ? { node: "n2", reads: (space, build = "b_1") => space === reads && build === "b_1" }
+        : { refused: "identity/bad-token" },
     named: (repo) => repo,
     standing: () => "public",
     gate: async () => undefined,
@@ -61,7 +63,7 @@ async function open({ cut = 0, stall = 0, reads = "alice/app" } = {}) {
     watch: refused,
     onFailure: (what, error) => assert.fail(`${what}: ${String(error)}`),
   };
-  const { transfers } = memoryTransfers();
+  const { transfers, emitter } = memoryTransfers();
   const git = await GitFace.open({
     repositories,
     desk,
@@ -97,6 +99,8 @@ async function open({ cut = 0, stall = 0, reads = "alice/app" } = {}) {
   const fetches = join(folder, "fetches");
   return {
     commit: commit.commit,
+    /** What packs that were fetched name. */
+    links: () => emitter.packs.filter(({ facts }) => facts["via"] === "git").map(({ facts }) => facts["link"]),
     into: join(folder, "app"),
     fetches,
     folder,
@@ -125,6 +129,14 @@ test("a commit comes with its large files, also where connections break, and lea
   assert.equal(readFileSync(join(far.into, "README.md"), "utf8"), "read me\n");
   assert(readFileSync(join(far.into, "model.bin")).equals(large));
   assert.deepEqual(readdirSync(far.fetches), []);
+});
+
+test("the pack that a build fetches is linked to it, where it is one of the node's own", async () => {
+  await using far = await open();
+  const source = await far.source();
+  assert.equal((await source.checkout(address, far.commit, far.into, undefined, "b_1")).ok, true);
+  assert.equal((await source.checkout(address, far.commit, `${far.into}2`, undefined, "b_2")).ok, true);
+  assert.deepEqual(far.links(), [["b_1"], undefined]);
 });
 
 test("a fetch in which nothing comes any more is tried again, long before the bound of it all", async () => {

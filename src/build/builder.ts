@@ -232,7 +232,7 @@ const refusals = {
 async function fetchCommit(shop: Workshop): Promise<void> {
   const { spec, tools } = shop;
   const within = AbortSignal.any([shop.signal, AbortSignal.timeout(shop.limits.fetchMs)]);
-  const result = await tools.source.checkout(spec.repository, spec.commit, shop.app, within);
+  const result = await tools.source.checkout(spec.repository, spec.commit, shop.app, within, spec.build);
   if (!result.ok) {
     const code = refusals[result.refusal];
     for (const problem of result.problems) shop.note(problem);

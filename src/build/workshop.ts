@@ -27,6 +27,8 @@ export interface Source {
     commit: string,
     folder: string,
     signal?: AbortSignal,
+    /** For which it is: told to a server on another machine. */
+    build?: string,
   ): Promise<
     | { readonly ok: true; readonly files: number; readonly notes: readonly string[] }
     | {

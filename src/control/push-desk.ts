@@ -39,7 +39,7 @@ export class PushDesk implements GitDesk {
   async callerOf(authorization: string | undefined): Promise<GitAsked> {
     const node = await this.#nodes.nodeOf(authorization);
     if (node === undefined) return this.#server.callers.byToken(authorization);
-    return { node, reads: (space) => this.#server.builds.has(node, space) };
+    return { node, reads: (space, build) => this.#server.builds.has(node, space, build) };
   }
 
   standing(repo: RepoName): Standing {

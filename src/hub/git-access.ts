@@ -23,9 +23,12 @@ export type Standing = "public" | "private" | "absent";
 /** A node's agent: it reads the repositories whose commits it was given to build. */
 export interface GitNode {
   readonly node: string;
-  /** `owner/name` */
-  reads(space: string): boolean;
+  /** `owner/name`; `build`: for this one of it. */
+  reads(space: string, build?: string): boolean;
 }
+
+/** A node that fetches a commit says for which of its builds: the transfer is linked to that. */
+export const buildHeader = "x-waybill-build";
 
 /** Who asks, by the token that was shown. */
 export type GitAsked =

@@ -13,6 +13,7 @@ import type { Clock, Instant } from "../stdx/time.ts";
 import {
   addressOf,
   askedBy,
+  buildHeader,
   leaving,
   mayAccess,
   parseGitPath,
@@ -243,6 +244,9 @@ export class GitFace implements AsyncDisposable {
       return await this.#give(backend, { request, response });
     }
     exchange.transfer.watch();
+    const build = request.headers[buildHeader];
+    if ("node" in asked && typeof build === "string" && asked.reads(path.id, build))
+      exchange.transfer.learn({ link: [build] });
     if (write && account !== undefined) {
       const pusher: Pusher = {
         request: id,

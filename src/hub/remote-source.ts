@@ -7,6 +7,7 @@ import type { ReadableStream } from "node:stream/web";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
 import { GitFailure, runGit, systemGit } from "./git.ts";
+import { buildHeader } from "./git-access.ts";
 import { listTree } from "./git-objects.ts";
 import { largeFilesOf } from "./lfs-tree.ts";
 import type { LfsPointer } from "./lfs-pointer.ts";
@@ -31,7 +32,13 @@ export interface RemoteSourceOptions {
 
 export interface RemoteSource {
   /** As {@link openRepositories}'s; `repository` is an address on the server, `/spaces/owner/name.git`. Throws what the last try threw. */
-  checkout(repository: string, commit: string, folder: string, signal?: AbortSignal): Promise<CheckoutResult>;
+  checkout(
+    repository: string,
+    commit: string,
+    folder: string,
+    signal?: AbortSignal,
+    build?: string,
+  ): Promise<CheckoutResult>;
 }
 
 /** A server that is taken over is back within them; the step's own limit ends them too. */
@@ -68,6 +75,7 @@ async function checkout(
   commit: string,
   into: string,
   signal?: AbortSignal,
+  build?: string,
 ): Promise<CheckoutResult> {
   const { folder, clock, random } = options;
   if (!/^[0-9a-f]{40}$/.test(commit)) throw new RangeError(`no commit's id: ${commit}`);
@@ -76,7 +84,7 @@ async function checkout(
   try {
     await runGit(systemGit, { args: ["init", "--quiet", "--bare", "--template=", bare], ...(signal && { signal }) });
     await again(options, signal, (server) =>
-      fetchCommit(options, new URL(repository, server).href, bare, commit, signal),
+      fetchCommit(options, { address: new URL(repository, server).href, bare, commit, build }, signal),
     );
     const store = openRepositories({ folder: passing, clock, random });
     if (await has(bare, commit)) await fetchLargeFiles(options, { repository, bare, commit, signal });
@@ -89,21 +97,30 @@ async function checkout(
 /** A commit that the repository does not have is no failure here: the checkout says so. */
 async function fetchCommit(
   { token, authorities, stalledMs = stalledAfterMs }: RemoteSourceOptions,
-  address: string,
-  bare: string,
-  commit: string,
+  {
+    address,
+    bare,
+    commit,
+    build,
+  }: {
+    readonly address: string;
+    readonly bare: string;
+    readonly commit: string;
+    readonly build: string | undefined;
+  },
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const settings = {
-    "http.extraHeader": `Authorization: Bearer ${token()}`,
-    "http.followRedirects": "false",
-    "protocol.version": "2",
+  const settings = [
+    ["http.extraHeader", `Authorization: Bearer ${token()}`],
+    ...(build === undefined ? [] : [["http.extraHeader", `${buildHeader}: ${build}`]]),
+    ["http.followRedirects", "false"],
+    ["protocol.version", "2"],
     // Bytes in a second: fewer is none.
-    "http.lowSpeedLimit": "1",
-    "http.lowSpeedTime": String(stalledMs / 1_000),
-  };
+    ["http.lowSpeedLimit", "1"],
+    ["http.lowSpeedTime", String(stalledMs / 1_000)],
+  ];
   // In the environment: other users can read a command line.
-  const env = Object.entries(settings).flatMap(([key, value], n) => [
+  const env = settings.flatMap(([key, value], n) => [
     [`GIT_CONFIG_KEY_${n}`, key],
     [`GIT_CONFIG_VALUE_${n}`, value],
   ]);
@@ -113,7 +130,7 @@ async function fetchCommit(
       repository: bare,
       env: {
         ...Object.fromEntries(env),
-        GIT_CONFIG_COUNT: String(Object.keys(settings).length),
+        GIT_CONFIG_COUNT: String(settings.length),
         GIT_ALLOW_PROTOCOL: "http:https",
         ...(authorities !== undefined && { GIT_SSL_CAINFO: authorities }),
       },
