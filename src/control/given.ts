@@ -60,8 +60,8 @@ export class Given {
   async accessRequest(id: string): Promise<Subject | undefined> {
     const { catalog, hubRepos } = this.#parts;
     const row = await catalog.accessRequests.byId(id);
-    const repo =
-      row && [...hubRepos.list("models"), ...hubRepos.list("datasets")].find((one) => one.stored === row.folder);
+    if (row === undefined) return undefined;
+    const repo = [...hubRepos.list("models"), ...hubRepos.list("datasets")].find((one) => one.stored === row.folder);
     if (repo === undefined) return undefined;
     const name = keyOf(repo);
     const says = [

@@ -481,7 +481,7 @@ describe("drawExplanation", () => {
       "gpu.queue        |######|     60 s  scheduler/1: took 9,",
       "                                    refused 10",
     ]);
-    assert.equal(lines[11], "  egress.policy    |#     |           gateway-n1/1:");
+    assert.equal(lines[11], "  egress.policy    |#     |           gateway-n1/1: refused");
     assert.deepEqual(
       lines.filter((line) => line.length > 60),
       [],
