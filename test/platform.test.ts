@@ -155,15 +155,12 @@ describe("a platform that runs", () => {
     const root = await until("the call is told", () => collector.root(called));
     await until("its request is told", () => collector.root(request));
     assert.equal(root.name, "call");
-    assert.deepEqual(
-      root.links?.map(({ traceId }) => traceId),
-      [request],
-    );
     const hops = collector.spans.filter((span) => span.traceId === called && span.parentSpanId === root.spanId);
     assert.ok(
       hops.some(({ name }) => name === "app.run done"),
       JSON.stringify(hops),
     );
+    assert.ok(hops.some(({ links = [] }) => links.some(({ traceId }) => traceId === request)));
     assert.ok(collector.spans.some(({ traceId }) => traceId === traceIdOf(app.deployed.build?.id ?? "")));
   });
 

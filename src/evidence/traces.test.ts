@@ -72,15 +72,15 @@ describe("spans", () => {
     assert.equal(end?.start, start - 40);
   });
 
-  test("of a call: it ends where it is settled or refused, and is linked to its request", () => {
+  test("of a call: it ends where it is settled or refused, and its first hop is linked to its request", () => {
     const ends = (hop: Hop, mark: Mark, facts: Facts = {}) =>
       spansOfEntry(entry(call, hop, mark, facts), start).length === 2;
     assert.ok(ends("gpu.settle", "done"));
     assert.ok(ends("gpu.admit", "refused", { code: "gpu/quota-exceeded" }));
     assert.ok(!ends("gpu.queue", "refused", { code: "gpu/queue-timeout" }), "its settlement follows");
     assert.ok(!ends("app.run", "failed", { code: "app/exception" }));
-    const [root] = spansOfEntry(entry(call, "gpu.settle", "done", { request }), start);
-    assert.equal(root?.links[0]?.traceId, traceIdOf(request));
+    const [begun, ...none] = spansOfEntry(entry(call, "gpu.schedule", "took", { request, link: request }), undefined);
+    assert.deepEqual([begun?.links.map(({ traceId }) => traceId), none], [[traceIdOf(request)], []]);
   });
 
   test("are the same for the same record, and none of what has no id", () => {

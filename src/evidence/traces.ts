@@ -81,7 +81,8 @@ export function spansOfEntry(entry: Entry, begunAt: number | undefined): readonl
     links: [],
   };
   const kind = endsAs(entry);
-  if (kind === undefined) return [step];
+  // What ends a call names no other work: its first hop does.
+  if (kind === undefined) return [{ ...step, links: linksOf(facts) }];
   const root: Span = {
     ...{ traceId, spanId: own, name: kind, start: Math.min(begunAt ?? end, end - ms), end },
     attributes: { ...attributesOf(work, kind, facts), ...codeAttributes(facts) },
