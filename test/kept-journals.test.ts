@@ -13,7 +13,15 @@ import { Replay } from "../src/core/totals.ts";
 import { knownVersions } from "../src/journal/encoding.ts";
 import { JournalAtRest, openSqliteJournal } from "../src/journal/index.ts";
 import type { SqliteJournal } from "../src/journal/index.ts";
-import { balancesOf, callsIn, CopiedJournal, hubIn, identityIn, keptFolders } from "./support/kept-journals.ts";
+import {
+  balancesOf,
+  callsIn,
+  CopiedJournal,
+  hubIn,
+  identityIn,
+  keptFolders,
+  webhooksIn,
+} from "./support/kept-journals.ts";
 import type { KeptFolder } from "./support/kept-journals.ts";
 
 const hashOf = (state: State): string => hash("sha256", encodeState(state), "hex");
@@ -98,6 +106,7 @@ for (const folder of keptFolders())
       // What was added to a row since then has come to nothing in old ones.
       if (kept.identity !== undefined) assert.partialDeepStrictEqual(await identityIn(catalog), kept.identity);
       if (kept.hub !== undefined) assert.partialDeepStrictEqual(await hubIn(catalog), kept.hub);
+      if (kept.webhooks !== undefined) assert.partialDeepStrictEqual(await webhooksIn(catalog), kept.webhooks);
       const { calls, chargedMs } = await callsIn(catalog);
       if (folder.name.endsWith("whole")) assert.deepEqual({ calls, chargedMs }, kept.catalog);
       else assert.ok(calls > 0 && calls < kept.catalog.calls, "receipts of the removed records are gone");

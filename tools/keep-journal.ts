@@ -32,7 +32,9 @@ import {
   identityIn,
   keptFolder,
   keptJournals,
+  keptWebhook,
   keptXet,
+  webhooksIn,
 } from "../test/support/kept-journals.ts";
 import type { KeptJournal } from "../test/support/kept-journals.ts";
 
@@ -120,7 +122,7 @@ function asShipped(it: Ledger): void {
 }
 
 /** What the catalog has, as those read it who look whether it is still there. */
-type Rows = Pick<KeptJournal, "catalog" | "identity" | "hub">;
+type Rows = Pick<KeptJournal, "catalog" | "identity" | "hub" | "webhooks">;
 
 /** Two snapshots, and records after both. */
 async function keepWhole(to: string, it: Drawn): Promise<Rows> {
@@ -142,7 +144,7 @@ async function keepSnapshot(journal: SqliteJournal, state: State): Promise<void>
   await journal.saveSnapshot({ index: state.index, stateHash: hash("sha256", body, "hex"), body });
 }
 
-/** Its tables as they are now, with an account, a Space, all calls with their receipts, and something of all that lets somebody in or is kept of repositories. */
+/** Its tables as they are now, with an account, a Space, all calls with their receipts, and something of all that lets somebody in, is kept of repositories or told to webhooks. */
 async function keepCatalog(journal: SqliteJournal, it: Drawn): Promise<Rows> {
   const catalog = await Catalog.open(journal.sql, clockOf(it));
   await catalog.accounts.create({ name: "alice", tier: "free", role: "user", createdAt: it.now });
@@ -151,7 +153,36 @@ async function keepCatalog(journal: SqliteJournal, it: Drawn): Promise<Rows> {
   await catalog.calls.project(it.records);
   await keepIdentity(catalog, it.now);
   await keepHub(catalog, it.now);
-  return { catalog: await callsIn(catalog), identity: await identityIn(catalog), hub: await hubIn(catalog) };
+  await keepWebhooks(catalog, it.now);
+  return {
+    ...{ catalog: await callsIn(catalog), identity: await identityIn(catalog), hub: await hubIn(catalog) },
+    webhooks: await webhooksIn(catalog),
+  };
+}
+
+/** One that has another secret now, with a delivery that came and one that waits. */
+async function keepWebhooks({ webhooks, deliveries }: Catalog, now: Instant): Promise<void> {
+  await webhooks.add({
+    ...{
+      id: keptWebhook,
+      owner: "alice",
+      url: "https://hooks.example/a",
+      types: ["webhook.test"],
+      description: "ours",
+    },
+    ...{ state: "on", since: now, says: "alice added it", failingSince: now, key: "k_1", sealed: "sealed" },
+    ...{ formerKey: "k_1", formerSealed: "sealed before", formerUntil: instant(now + 3_600_000) },
+    ...{ createdAt: now, createdBy: "alice" },
+  });
+  for (const key of ["test/1", "test/2"])
+    await webhooks.tell([
+      { type: "webhook.test", key, at: now, owner: "alice", data: { webhook: keptWebhook, by: "alice" } },
+    ]);
+  const first = await deliveries.next(keptWebhook);
+  assert.ok(first);
+  const attempt = { at: now, tookMs: 7, outcome: "delivered", status: 200, says: "it was answered by 200" } as const;
+  const done = { state: "delivered", dueAt: null, endedAt: now, says: attempt.says } as const;
+  await deliveries.tried(first, { ...attempt, answer: "ok" }, done);
 }
 
 /** A gated model for which somebody has asked, with a file that came by Xet, one that git-lfs brought and a pull request that was merged; a repository that was given up; a limit. */

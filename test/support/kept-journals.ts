@@ -27,6 +27,8 @@ export interface KeptJournal {
   readonly identity?: Awaited<ReturnType<typeof identityIn>>;
   /** Repositories and their large files, as the catalog has them; older folders have none of it. */
   readonly hub?: Awaited<ReturnType<typeof hubIn>>;
+  /** Webhooks and what is on its way to them; older folders have none of it. */
+  readonly webhooks?: Awaited<ReturnType<typeof webhooksIn>>;
   /** How many of each kind. */
   readonly events: Readonly<Record<string, number>>;
 }
@@ -103,6 +105,14 @@ export async function hubIn({ repos, largeFiles, accessRequests, discussions }: 
     said: await discussions.events(pull),
     proposedTo: await largeFiles.proposedTo("bob"),
   };
+}
+
+/** The webhook that is kept. */
+export const keptWebhook = "wh_1";
+
+export async function webhooksIn({ webhooks, deliveries }: Catalog) {
+  const log = (await deliveries.list(keptWebhook, { limit: pageMax }))?.items ?? [];
+  return { webhooks: webhooks.all, deliveries: log, attempts: await deliveries.attempts(log.map(({ id }) => id)) };
 }
 
 /** A kept folder, whole or compacted. */
