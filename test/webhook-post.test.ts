@@ -9,7 +9,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { systemDialler, type Dialler } from "../src/egress/dial.ts";
-import { poster, type Posted, type PosterOptions } from "../src/egress/post.ts";
+import type { Posted } from "../src/contract/posting.ts";
+import { poster, type PosterOptions } from "../src/egress/post.ts";
 import { parseRange, type AddressRange } from "../src/egress/ranges.ts";
 import { Authority, createRoot } from "../src/tls/authority.ts";
 

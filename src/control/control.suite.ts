@@ -48,7 +48,7 @@ import type { ServerParts } from "./server.ts";
 import { keptOfSpace, Retention, type KeptOfSpace } from "./retention.ts";
 import { Spaces } from "./spaces.ts";
 import { WebhookDesk } from "./webhooks/desk.ts";
-import type { Posted, Posting } from "./webhooks/courier.ts";
+import type { Posted, Posting } from "../contract/posting.ts";
 
 export const card: DeviceFacts = { index: 0, uuid: "GPU-0", name: "simulated", slots: 1, simulated: true };
 

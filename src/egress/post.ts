@@ -7,28 +7,9 @@ import { request, type IncomingMessage } from "node:http";
 import { isIP, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { connect as secure } from "node:tls";
+import type { Posted, Posting } from "../contract/posting.ts";
 import { DialFailed, errnoOf, systemDialler, type Dialler } from "./dial.ts";
 import { judgeAddress, parseRange, type AddressRange } from "./ranges.ts";
-
-export interface Posting {
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-}
-
-export type Posted =
-  | {
-      readonly answered: true;
-      readonly status: number;
-      readonly retryAfter: string | undefined;
-      /** The first bytes of the body, as text. */
-      readonly answer: string;
-    }
-  | {
-      readonly answered: false;
-      readonly why: "unresolved" | "denied" | "unconnected" | "untrusted" | "late" | "broken";
-      readonly detail: string;
-    };
 
 export interface PosterOptions {
   /** What an operator lets be reached although it is private. */

@@ -5,32 +5,12 @@
 import type { Catalog } from "../../catalog/catalog.ts";
 import type { DeliveryRow } from "../../catalog/deliveries.ts";
 import type { WebhookRow } from "../../catalog/webhooks.ts";
+import type { Posted, Posting } from "../../contract/posting.ts";
 import type { Clock } from "../../stdx/time.ts";
 import type { RandomBytes } from "../../stdx/ids.ts";
 import { followsFrom, pauseAfter, retryAfterMs } from "./retries.ts";
 import type { Try } from "./retries.ts";
 import { signatureHeaders } from "./signature.ts";
-
-/** What the world answers to one request; `detail` is of the system's words. */
-export type Posted =
-  | {
-      readonly answered: true;
-      readonly status: number;
-      readonly retryAfter: string | undefined;
-      /** The first bytes of the body. */
-      readonly answer: string;
-    }
-  | {
-      readonly answered: false;
-      readonly why: "unresolved" | "denied" | "unconnected" | "untrusted" | "late" | "broken";
-      readonly detail: string;
-    };
-
-export interface Posting {
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-}
 
 export interface CourierParts {
   readonly catalog: Pick<Catalog, "webhooks" | "deliveries" | "notices">;

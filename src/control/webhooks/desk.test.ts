@@ -11,7 +11,7 @@ import type { Incident } from "../../evidence/incidents.ts";
 import type { SqlRunner } from "../../stdx/sql.ts";
 import { createApi } from "../app.ts";
 import { ControlWorld } from "../control.suite.ts";
-import type { Posted, Posting } from "./courier.ts";
+import type { Posted, Posting } from "../../contract/posting.ts";
 
 const hour = 3_600_000;
 const url = "https://hooks.example/a?key=of-mine";
