@@ -1,5 +1,5 @@
 /** Writes the documentation as pages for browsers into `dist/docs`, which the console serves at `/docs`. */
-import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { docsPages, docsPictures } from "./docs-pages.ts";
 
@@ -17,9 +17,16 @@ export function buildDocs(): void {
   };
   for (const { address, html } of docsPages(`/docs/${style}`)) write(`${inFolder(address) || "index"}.html`, html);
   for (const [file, address] of docsPictures()) write(inFolder(address), readFileSync(join(root, file)));
-  cpSync(join(import.meta.dirname, style), join(fresh, style));
+  write(style, `${consoleTokens()}\n${readFileSync(join(import.meta.dirname, style), "utf8")}`);
   rmSync(out, { recursive: true, force: true });
   renameSync(fresh, out);
+}
+
+/** The block of the console's style sheet that names its colours, in both themes. */
+function consoleTokens(): string {
+  const found = /^:root \{[^}]*\}/m.exec(readFileSync(join(root, "src", "console", "base.css"), "utf8"));
+  if (found === null) throw new Error("src/console/base.css names no colours in :root");
+  return found[0];
 }
 
 function inFolder(address: string): string {
