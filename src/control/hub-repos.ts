@@ -44,7 +44,7 @@ export class HubRepos {
   readonly #byKey = new Map<string, RepoRow>();
   readonly #byFolder = new Map<string, RepoRow>();
   /** Folders by names that they had. */
-  readonly #aliases = new Map<string, string>();
+  #aliases: Map<string, string> = new Map();
   readonly #turns = new Turns();
   readonly #watchers: ((repo: RepoName) => void)[] = [];
   readonly #removalWatchers: ((repository: string, stored: string) => void)[] = [];
@@ -58,7 +58,13 @@ export class HubRepos {
     const { repos } = this.#ports.catalog;
     for (const folder of await repos.removals()) await this.removeFolder(folder);
     for (const row of await repos.all()) this.#keep(row);
-    for (const { key, folder } of await repos.aliases()) this.#aliases.set(key, folder);
+    await this.#readAliases();
+  }
+
+  /** The catalog bounds how many names a repository is remembered by. */
+  async #readAliases(): Promise<void> {
+    const aliases = await this.#ports.catalog.repos.aliases();
+    this.#aliases = new Map(aliases.map(({ key, folder }) => [key, folder]));
   }
 
   /** By its name in any letters; a Space by its own. */
@@ -172,8 +178,8 @@ export class HubRepos {
         const change = { owner: to.owner, name: to.name, changedAt: this.#ports.clock.wall(), changedBy: by };
         await this.#ports.catalog.repos.change(row, change);
         this.#byKey.delete(oneKey(from));
-        this.#aliases.set(oneKey(from), row.folder);
         this.#keep({ ...row, ...change });
+        await this.#readAliases();
         this.changed(from);
         return { ok: true };
       }),
