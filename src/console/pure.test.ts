@@ -9,7 +9,8 @@ import { frameAddress } from "./space/frame.ts";
 import { priceOf } from "./space/price.ts";
 import { de } from "./words/de.ts";
 import { en } from "./words/en.ts";
-import { languageOf } from "./words/language.ts";
+import { directionOf, languageOf } from "./words/language.ts";
+import { wordsOf } from "./words/trial.ts";
 
 describe("what is typed into the search", () => {
   const cases: readonly (readonly [string, string])[] = [
@@ -48,6 +49,16 @@ describe("what is written", () => {
   test("is the first of the reader's languages that there is, else English", () => {
     assert.equal(languageOf(["fr", "de-CH", "en"]), "de");
     assert.equal(languageOf(["fr"]), "en");
+    assert.deepEqual([languageOf(["en-XA"]), languageOf(["en-xa", "de"])], ["en-XA", "en"]);
+  });
+
+  test("is in the languages for trials as long as they say, and from right to left, with what it was given untouched", () => {
+    const [long, arabic] = [wordsOf("en-XA"), wordsOf("ar-XB")];
+    assert.ok(long.needsMe.length >= 1.4 * en.needsMe.length - 1, long.needsMe);
+    assert.ok(long.gpu.length > en.gpu.length, "a word without vowels too");
+    assert.match(long.workTitle("aei", "c_a1e"), /^aei c_a1e$/);
+    assert.match(arabic.noMatch("alice"), /^[^a-z]*alice[^a-z]*$/);
+    assert.deepEqual([directionOf("ar-XB"), directionOf("en-XA"), directionOf("de")], ["rtl", "ltr", "ltr"]);
   });
 
   test("is in each language something of its own: no message was left in English but names", () => {

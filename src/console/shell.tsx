@@ -7,7 +7,7 @@ import { Live } from "./live/live.tsx";
 import { placeFound } from "./find.ts";
 import { useMe } from "./me.ts";
 import { KeysDialog, useKeys } from "./keys.tsx";
-import { languages } from "./words/language.ts";
+import { languages, trials } from "./words/language.ts";
 import type { Language } from "./words/language.ts";
 import { useSpoken } from "./words/words.tsx";
 import { en } from "./words/en.ts";
@@ -20,6 +20,7 @@ const names: Readonly<Record<Language, string>> = { en: en.language, de: de.lang
 export function Shell({ children }: { readonly children: ReactNode }): ReactNode {
   const { words, language, choose } = useSpoken();
   const [place] = useLocation();
+  const isTrial = trials.some((one) => one === language);
   const main = useRef<HTMLElement>(null);
   const search = useRef<HTMLInputElement>(null);
   const [isListed, setListed] = useState(false);
@@ -63,6 +64,7 @@ export function Shell({ children }: { readonly children: ReactNode }): ReactNode
                 {names[one]}
               </option>
             ))}
+            {isTrial && <option value={language}>{language}</option>}
           </select>
         </label>
         <Link href="/verify">{words.verify}</Link>

@@ -30,14 +30,14 @@ const refreshSeconds = 10;
 
 const style = `
 :root{color-scheme:light dark;--ground:light-dark(#fff,#0e1116);--panel:light-dark(#f6f7f9,#171b22);--text:light-dark(#1b1f24,#e6e9ee);
---muted:light-dark(#57606a,#9aa4b2);--line:light-dark(#868e99,#6b7480);--failed:light-dark(#b3261e,#ff8a80);--link:light-dark(#0b5cad,#6cb2ff);
+--muted:light-dark(#57606a,#9aa4b2);--line:light-dark(#848c97,#6b7480);--failed:light-dark(#b3261e,#ff8a80);--link:light-dark(#0b5cad,#6cb2ff);
 --platform:light-dark(#6f3fb5,#c3a1ff);--app:light-dark(#0b5cad,#6cb2ff);--visitor:light-dark(#0f6b4f,#5fd3a5);--outside:light-dark(#8a5a00,#e9b44c)}
 *{box-sizing:border-box}body{margin:0;background:var(--ground);color:var(--text);font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
 main{max-width:62rem;margin:0 auto;padding:1.5rem 1rem 4rem}h1{font-size:clamp(1.15rem,5.5vw,1.5rem);line-height:1.25;margin:0}h2{font-size:1.05rem;margin:2rem 0 .5rem}
 p{margin:.25rem 0}a{color:var(--link)}a:focus-visible{outline:2px solid;outline-offset:2px}.muted{color:var(--muted)}.failed{color:var(--failed);font-weight:600}
 .panel{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:.75rem 1rem;margin:.5rem 0}
 .platform{color:var(--platform)}.app{color:var(--app)}.visitor{color:var(--visitor)}.outside{color:var(--outside)}
-table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.5rem 1rem .5rem 0;border-bottom:1px solid var(--line);vertical-align:top}
+table{border-collapse:collapse;width:100%}th,td{text-align:start;padding-block:.5rem;padding-inline:0 1rem;border-bottom:1px solid var(--line);vertical-align:top}
 th{font-weight:600;color:var(--muted);font-size:.85rem}td.whole{white-space:nowrap;overflow-wrap:normal}td a{display:block;min-height:24px}
 code,pre{font:.9em/1.45 ui-monospace,monospace}.badge{border:1px solid var(--line);border-radius:999px;padding:0 .6rem;font-size:.85rem;white-space:nowrap}
 dl{display:grid;gap:.25rem 1rem;grid-template-columns:max-content minmax(0,1fr);margin:1rem 0}dt{color:var(--muted)}dd{margin:0}

@@ -27,15 +27,15 @@ const stations = ["visitor", "edge", "app"] as const;
 const stationNames = { visitor: "you", edge: "edge", app: "app" } as const;
 
 const style = `:root{color-scheme:light dark;--g:light-dark(#fff,#0e1116);--t:light-dark(#1b1f24,#e6e9ee);--m:light-dark(#57606a,#9aa4b2);
---l:light-dark(#868e99,#6b7480);--f:light-dark(#b3261e,#ff8a80);--platform:light-dark(#6f3fb5,#c3a1ff);--app:light-dark(#0b5cad,#6cb2ff);
+--l:light-dark(#848c97,#6b7480);--f:light-dark(#b3261e,#ff8a80);--platform:light-dark(#6f3fb5,#c3a1ff);--app:light-dark(#0b5cad,#6cb2ff);
 --visitor:light-dark(#0f6b4f,#5fd3a5);--outside:light-dark(#8a5a00,#e9b44c)}
 body{background:var(--g);color:var(--t);font:1rem/1.5 system-ui,sans-serif;margin:0 auto;max-width:38rem;overflow-wrap:anywhere;padding:10vh 1.25rem 2rem}
 h1{font-size:1.5rem;line-height:1.25;margin:0 0 1.5rem}a{color:inherit}a:focus-visible{outline:2px solid;outline-offset:2px}
 ol{display:flex;flex-wrap:wrap;gap:.5rem;list-style:none;margin:0 0 1.5rem;padding:0}li+li::before{color:var(--l);content:"\\2013\\a0"}
 li.stop{color:var(--f);font-weight:600}li.never{color:var(--m)}dl{display:grid;gap:.25rem 1rem;grid-template-columns:max-content 1fr;margin:1.5rem 0}
 dt{color:var(--m)}dd{margin:0}code{font:.9em ui-monospace,monospace}.platform{color:var(--platform)}.app{color:var(--app)}.visitor{color:var(--visitor)}
-.outside{color:var(--outside)}h2{color:var(--f);font-size:1.25rem;margin:0 0 1rem}ol.steps{display:block;list-style:decimal;padding-left:1.5rem}
-ol.steps li::before{content:none}ol.steps span{color:var(--m)}p.links a{display:inline-block;min-height:24px;margin-right:1.25rem}`;
+.outside{color:var(--outside)}h2{color:var(--f);font-size:1.25rem;margin:0 0 1rem}ol.steps{display:block;list-style:decimal;padding-inline-start:1.5rem}
+ol.steps li::before{content:none}ol.steps span{color:var(--m)}p.links a{display:inline-block;min-height:24px;margin-inline-end:1.25rem}`;
 
 /** Allows the one style sheet by its hash and nothing else. */
 export const pagePolicy = `default-src 'none'; style-src 'sha256-${createHash("sha256").update(style).digest("base64")}'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'`;

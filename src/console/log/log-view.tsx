@@ -60,7 +60,7 @@ export default function LogView({
       {found === null ? (
         <Lines log={log} />
       ) : (
-        <ol className={`${ui["list"]} ${styles["box"]}`} tabIndex={0} aria-label={words.log}>
+        <ol className={`${ui["list"]} ${styles["box"]}`} dir="ltr" tabIndex={0} aria-label={words.log}>
           {found
             .filter(({ n }) => n > 0)
             .map((line) => (
@@ -167,6 +167,7 @@ function Lines({ log }: { readonly log: ReturnType<typeof useLog> }): ReactNode 
       <div
         ref={box}
         className={styles["box"]}
+        dir="ltr"
         onScroll={onScroll}
         onWheel={onHand}
         onPointerDown={onHand}
