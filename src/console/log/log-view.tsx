@@ -7,7 +7,7 @@ import { isRefused } from "../api.ts";
 import { Failure } from "../asked.tsx";
 import { useSpoken } from "../words/words.tsx";
 import { spansOf } from "./ansi.ts";
-import { lineOf, linesIn } from "./pages.ts";
+import { lineAt, lineOf, linesIn, rowOf, rowsOf } from "./pages.ts";
 import { readLines } from "./reading.ts";
 import { useLog } from "./use-log.ts";
 import ui from "../ui.module.css";
@@ -123,34 +123,41 @@ function Lines({ log }: { readonly log: ReturnType<typeof useLog> }): ReactNode 
   const [isFollowing, setFollowing] = useState(() => linesIn(location.hash) === null);
   const [seen, setSeen] = useState(0);
   const [named, setNamed] = useState(() => linesIn(location.hash));
-  const { last } = log.held;
+  const { held, look } = log;
+  const { last } = held;
+  const count = rowsOf(held);
   const rows = useVirtualizer({
-    count: last,
+    count,
     getScrollElement: () => box.current,
     estimateSize: () => lineHeight,
     overscan,
   });
   const items = rows.getVirtualItems();
   const [first, end] = [items[0]?.index ?? 0, items.at(-1)?.index ?? 0];
-  const { look } = log;
+  const [from, to] = [lineAt(held, first), lineAt(held, end)];
   useEffect(() => {
-    if (last > 0) look(first + 1, end + 1);
-  }, [first, end, last, look]);
+    if (last > 0) look(from, to);
+  }, [from, to, last, look]);
+  const isThere = last > 0;
   useEffect(() => {
-    if (isFollowing && last > 0) rows.scrollToIndex(last - 1, { align: "end" });
+    // What is gone at its beginning takes no rows: a log that was printed to for months is as long as what is kept of it.
+    if (isThere) look(1, 1);
+  }, [isThere, look]);
+  useEffect(() => {
+    if (isFollowing && count > 0) rows.scrollToIndex(count - 1, { align: "end" });
     if (isFollowing) setSeen(last);
-  }, [last, isFollowing, rows]);
+  }, [last, count, isFollowing, rows]);
   useEffect(() => {
     const onHash = (): void => setNamed(linesIn(location.hash));
     addEventListener("hashchange", onHash);
     return () => removeEventListener("hashchange", onHash);
   }, []);
-  const isThere = last > 0;
+  const namedRow = named === null ? null : rowOf(held, named.from);
   useEffect(() => {
-    if (named === null || !isThere) return;
+    if (namedRow === null || !isThere) return;
     setFollowing(false);
-    rows.scrollToIndex(named.from - 1, { align: "center" });
-  }, [named, isThere, rows]);
+    rows.scrollToIndex(namedRow, { align: "center" });
+  }, [namedRow, isThere, rows]);
   // Only a hand ends following: lines that come move the end away too.
   const isMoved = useRef(false);
   const onScroll = (): void => {
@@ -179,8 +186,8 @@ function Lines({ log }: { readonly log: ReturnType<typeof useLog> }): ReactNode 
       >
         <div className={styles["inner"]} style={{ height: rows.getTotalSize() }}>
           {items.map(({ index, start }) => {
-            const n = index + 1;
-            const line = lineOf(log.held, n);
+            const n = lineAt(held, index);
+            const line = lineOf(held, n);
             const isNamed = named !== null && n >= named.from && n <= named.to;
             const names = [styles["line"], isNamed && styles["named"], line?.stream === "err" && styles["err"]];
             return (

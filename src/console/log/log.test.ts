@@ -2,7 +2,19 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { LogLine } from "../../contract/agent.ts";
 import { spansOf } from "./ansi.ts";
-import { lacking, lineOf, linesIn, noPages, pageLines, withLines, withPage } from "./pages.ts";
+import {
+  lacking,
+  lineAt,
+  lineOf,
+  linesIn,
+  noPages,
+  pageLines,
+  pageOf,
+  rowOf,
+  rowsOf,
+  withLines,
+  withPage,
+} from "./pages.ts";
 
 const line = (n: number): LogLine => ({
   n,
@@ -54,6 +66,30 @@ describe("the lines that a browser has of a log", () => {
   test("of a page that the log no longer has are none, and it is not asked for again", () => {
     const held = withPage(withLines(noPages, range(1_001, 1_002)), 0, []);
     assert.deepEqual(lacking(held, 1, 400), []);
+  });
+
+  test("take no rows where they are gone, at the beginning or in the middle: what says so stands where they were", () => {
+    const gone = (to: number): LogLine => ({ ...line(to), stream: "note", text: `lines … to ${to} are gone` });
+    const old = withPage(withLines(noPages, range(5_000_000, 5_000_100)), 0, [gone(4_900_000), line(4_900_001)]);
+    assert.equal(rowsOf(old), 100_101);
+    assert.deepEqual([lineAt(old, 0), lineAt(old, 100_100)], [4_900_000, 5_000_100]);
+    assert.deepEqual([rowOf(old, 17), rowOf(old, 4_900_000), rowOf(old, 5_000_100)], [0, 0, 100_100]);
+    assert.deepEqual(lacking(old, 1, 4_900_000), [pageOf(4_900_000)]);
+
+    const middle = withPage(withLines(noPages, range(2_001, 2_100)), 1, [...range(501, 600), gone(1_900), line(1_901)]);
+    assert.equal(rowsOf(middle), 2_100 - 1_299);
+    assert.deepEqual(
+      [599, 600].map((row) => lineAt(middle, row)),
+      [600, 1_900],
+    );
+    assert.deepEqual([rowOf(middle, 600), rowOf(middle, 1_000), rowOf(middle, 1_901)], [599, 600, 601]);
+  });
+
+  test("of a page whose beginning is gone are read once", () => {
+    const tail = withLines(noPages, range(1_300, 1_400));
+    assert.deepEqual(lacking(tail, 1_001, 1_400), [2]);
+    const read = withPage(tail, 2, range(1_200, 1_400));
+    assert.deepEqual(lacking(withLines(read, range(1_401, 1_402)), 1_001, 1_402), []);
   });
 
   test("are named in an address by their numbers", () => {
