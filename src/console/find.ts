@@ -36,11 +36,3 @@ export function storyPath(id: string): string {
 export function pathOf(id: string): string {
   return id.split("/").map(encodeURIComponent).join("/");
 }
-
-/** Whether a Space's id is what was looked for: each word of it is somewhere in the id. */
-export function isNamed(id: string, text: string): boolean {
-  return text
-    .toLowerCase()
-    .split(/\s+/)
-    .every((word) => id.includes(word));
-}

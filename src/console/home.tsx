@@ -1,109 +1,126 @@
 /** `/`: the Spaces that one may know of, one's own first, with what needs somebody; and how full the pools are. */
 import type { ReactNode } from "react";
 import { Link, useSearch } from "wouter";
-import type { Page, SpaceView } from "../contract/api.ts";
+import type { SpaceView } from "../contract/api.ts";
 import { handOverPaths } from "../contract/hand-over.ts";
 import type { StatusView } from "../contract/status.ts";
 import { Asked, looksEveryMs, useAsked } from "./asked.tsx";
-import { isNamed } from "./find.ts";
-import { ownersOf, useMe } from "./me.ts";
-import { needsSomebody } from "./needs.ts";
+import { Empty } from "./empty.tsx";
+import { addressOf } from "./find.ts";
+import { useMe } from "./me.ts";
+import { Paged } from "./pages.tsx";
+import { needsSomebody } from "../contract/needs.ts";
 import { SaidInline } from "./said.tsx";
 import { PageTitle } from "./title.tsx";
 import { TableHead } from "./table.tsx";
 import { useSpoken } from "./words/words.tsx";
 import ui from "./ui.module.css";
 
-export const spacesPath = "/api/spaces?form=views";
+/** Rows that come at once; others as somebody asks for more. */
+const rowsOfPage = 50;
 const statusPath = "/api/status";
+
+/** Of the list of Spaces, a page at a time. */
+export function spacesPath(asked: Readonly<Record<string, string | null>>): string {
+  return addressOf("/api/spaces", { form: "views", limit: String(rowsOfPage), ...asked });
+}
 
 export function Home(): ReactNode {
   const { words } = useSpoken();
   const text = new URLSearchParams(useSearch()).get("find") ?? "";
-  const spaces = useAsked<Page<SpaceView>>(spacesPath, { everyMs: looksEveryMs });
-  const { data: me } = useMe();
+  const who = useMe();
+  const noneYet = <Empty says={words.noSpaces} command="waybill deploy ./my-app --space OWNER/my-app" />;
   return (
     <>
       <PageTitle title={words.homeTitle} />
       <Pools />
-      <Asked asked={spaces} what={words.spaces}>
-        {({ items }) => {
-          const found = text === "" ? items : items.filter(({ id }) => isNamed(id, text));
-          const owners = ownersOf(me);
-          const own = found.filter(({ owner }) => owners.has(owner));
-          const others = found.filter(({ owner }) => !owners.has(owner));
-          return (
+      <Asked asked={who} what={words.spaces}>
+        {(me) =>
+          me === null ? (
+            <SpaceList title={words.spaces} text={text} empty={noneYet} isSignedIn={false} />
+          ) : (
             <>
-              {me && text === "" && <NeedsMe spaces={own} />}
-              {items.length === 0 && <NoSpaces />}
-              {items.length > 0 && found.length === 0 && <p className={ui["panel"]}>{words.noMatch(text)}</p>}
-              {own.length > 0 && <SpaceList title={words.mySpaces} spaces={own} isSignedIn />}
-              {others.length > 0 && (
-                <SpaceList title={me ? words.otherSpaces : words.spaces} spaces={others} isSignedIn={Boolean(me)} />
-              )}
+              {text === "" && <NeedsMe />}
+              <SpaceList title={words.mySpaces} of="me" text={text} empty={noneYet} isSignedIn />
+              <SpaceList
+                title={words.otherSpaces}
+                of="others"
+                text={text}
+                empty={<p>{words.noOtherSpaces}</p>}
+                isSignedIn
+              />
             </>
-          );
-        }}
+          )
+        }
       </Asked>
     </>
   );
 }
 
-function NoSpaces(): ReactNode {
+function NeedsMe(): ReactNode {
   const { words } = useSpoken();
-  return (
-    <p className={ui["panel"]}>
-      {words.noSpaces} <code>waybill deploy ./my-app --space OWNER/my-app</code>
-    </p>
-  );
-}
-
-function NeedsMe({ spaces }: { readonly spaces: readonly SpaceView[] }): ReactNode {
-  const { words } = useSpoken();
-  const needing = spaces.filter(needsSomebody);
   return (
     <section aria-labelledby="needs">
       <h2 id="needs">{words.needsMe}</h2>
-      {needing.length === 0 ? (
-        <p className={ui["muted"]}>{words.nothingNeedsMe}</p>
-      ) : (
-        <ul className={ui["list"]}>
-          {needing.map(({ id, state, says, build }) => (
-            <li key={id}>
-              <strong>
-                <Link href={`/spaces/${id}`}>{id}</Link>
-              </strong>{" "}
-              <span className={ui["failed"]}>✕ {words.stateNames[state]}</span> <SaidInline text={says} />{" "}
-              {build?.code && <Link href={`/w/${build.id}`}>{build.id}</Link>}
-            </li>
-          ))}
-        </ul>
-      )}
+      <Paged<SpaceView>
+        path={spacesPath({ of: "me", needs: "1" })}
+        what={words.needsMe}
+        everyMs={looksEveryMs}
+        empty={<p>{words.nothingNeedsMe}</p>}
+      >
+        {(needing) => (
+          <ul className={ui["list"]}>
+            {needing.map(({ id, state, says, build }) => (
+              <li key={id}>
+                <strong>
+                  <Link href={`/spaces/${id}`}>{id}</Link>
+                </strong>{" "}
+                <span className={ui["failed"]}>✕ {words.stateNames[state]}</span> <SaidInline text={says} />{" "}
+                {build?.code && <Link href={`/w/${build.id}`}>{build.id}</Link>}
+              </li>
+            ))}
+          </ul>
+        )}
+      </Paged>
     </section>
   );
 }
 
+/** `of`: whose; all that one may know of where it is not said. `text`: words of their names. */
 function SpaceList({
   title,
-  spaces,
+  of = null,
+  text,
+  empty,
   isSignedIn,
 }: {
   readonly title: string;
-  readonly spaces: readonly SpaceView[];
+  readonly of?: "me" | "others" | null;
+  readonly text: string;
+  readonly empty: ReactNode;
   readonly isSignedIn: boolean;
 }): ReactNode {
   const { words } = useSpoken();
   return (
     <section>
       <h2>{title}</h2>
-      <table className={`${ui["table"]} ${ui["stacked"]}`}>
-        <TableHead names={[words.space, words.state, words.addresses]} />
-        <tbody>
-          {spaces.map((space) => (
-            <SpaceRow key={space.id} space={space} isSignedIn={isSignedIn} />
-          ))}
-        </tbody>
-      </table>
+      <Paged<SpaceView>
+        path={spacesPath({ of, search: text })}
+        what={words.spaces}
+        everyMs={looksEveryMs}
+        empty={text === "" ? empty : <p>{words.noMatch(text)}</p>}
+      >
+        {(spaces) => (
+          <table className={`${ui["table"]} ${ui["stacked"]}`}>
+            <TableHead names={[words.space, words.state, words.addresses]} />
+            <tbody>
+              {spaces.map((space) => (
+                <SpaceRow key={space.id} space={space} isSignedIn={isSignedIn} />
+              ))}
+            </tbody>
+          </table>
+        )}
+      </Paged>
     </section>
   );
 }

@@ -19,8 +19,3 @@ export function useMe(): UseQueryResult<WhoAmI | null> {
     },
   });
 }
-
-/** The accounts whose Spaces are one's own: oneself, and the organisations that one is a member of. */
-export function ownersOf(me: WhoAmI | null | undefined): ReadonlySet<string> {
-  return new Set(me ? [me.name, ...me.orgs.map(({ name }) => name)] : []);
-}

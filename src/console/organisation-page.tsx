@@ -1,11 +1,13 @@
 /** `/o/NAME`: an organisation's Spaces and its members; for its administrators its webhooks. */
 import type { ReactNode } from "react";
 import { Link } from "wouter";
-import type { Page, SpaceView } from "../contract/api.ts";
+import type { SpaceView } from "../contract/api.ts";
 import type { MemberView } from "../contract/identity.ts";
-import { Asked, useAsked } from "./asked.tsx";
+import { Asked, looksEveryMs, useAsked } from "./asked.tsx";
+import { Empty } from "./empty.tsx";
 import { spacesPath } from "./home.tsx";
 import { useMe } from "./me.ts";
+import { Paged } from "./pages.tsx";
 import { PageTitle } from "./title.tsx";
 import { Webhooks } from "./webhooks.tsx";
 import { useSpoken } from "./words/words.tsx";
@@ -14,28 +16,28 @@ import ui from "./ui.module.css";
 export function OrganisationPage({ name }: { readonly name: string }): ReactNode {
   const { words, format } = useSpoken();
   const members = useAsked<readonly MemberView[]>(`/api/organizations/${name}/members`);
-  const spaces = useAsked<Page<SpaceView>>(spacesPath);
   const { data: me } = useMe();
   const isAdmin = me?.orgs.some((one) => one.name === name && one.roleInOrg === "admin") === true;
   return (
     <>
       <PageTitle title={name} />
       <h2>{words.spaces}</h2>
-      <Asked asked={spaces} what={words.spaces}>
-        {({ items }) => {
-          const own = items.filter(({ owner }) => owner === name);
-          return (
-            <ul className={ui["list"]}>
-              {own.length === 0 && <li className={ui["muted"]}>{words.none}</li>}
-              {own.map(({ id, state }) => (
-                <li key={id}>
-                  <Link href={`/spaces/${id}`}>{id}</Link> {words.stateNames[state]}
-                </li>
-              ))}
-            </ul>
-          );
-        }}
-      </Asked>
+      <Paged<SpaceView>
+        path={spacesPath({ author: name })}
+        what={words.spaces}
+        everyMs={looksEveryMs}
+        empty={<Empty says={words.noSpaces} command={`waybill deploy ./my-app --space ${name}/my-app`} />}
+      >
+        {(spaces) => (
+          <ul className={ui["list"]}>
+            {spaces.map(({ id, state }) => (
+              <li key={id}>
+                <Link href={`/spaces/${id}`}>{id}</Link> {words.stateNames[state]}
+              </li>
+            ))}
+          </ul>
+        )}
+      </Paged>
       <h2>{words.members}</h2>
       <Asked asked={members} what={words.members}>
         {(all) => (

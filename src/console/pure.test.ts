@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { barOf, quotaShares } from "./bar.ts";
-import { isNamed, placeFound } from "./find.ts";
+import { placeFound } from "./find.ts";
 import { Format } from "./format.ts";
-import { needsSomebody } from "./needs.ts";
+import { needsSomebody } from "../contract/needs.ts";
 import { piecesOf } from "./prose.ts";
 import { frameAddress } from "./space/frame.ts";
 import { priceOf } from "./space/price.ts";
@@ -29,11 +29,6 @@ describe("what is typed into the search", () => {
   ];
   for (const [typed, place] of cases)
     test(`“${typed}” leads to ${place}`, () => assert.equal(placeFound(typed), place));
-
-  test("finds a Space by parts of its id, whatever their case and order", () => {
-    assert.ok(isNamed("alice/demo", "DEMO ali"));
-    assert.ok(!isNamed("alice/demo", "bob"));
-  });
 });
 
 describe("what is written", () => {

@@ -324,6 +324,31 @@ describe("a Space", () => {
       ["alice/demo"],
     );
   });
+
+  test("is in our list by words of its name and by whose it is, a page at a time; a private one of others in none", async () => {
+    await using hub = await Hub.open();
+    for (const name of ["one", "two", "three"]) await hub.world.space(name);
+    await hub.ask("POST /api/repos/create", { name: "bobs-one", type: "space" }, "bob");
+    await hub.ask("POST /api/repos/create", { name: "hidden", type: "space", private: true }, "bob");
+    const ids = async (query: string, by: string | null = "alice"): Promise<string> => {
+      const { body } = await hub.ask(`GET /api/spaces?form=views&${query}`, undefined, by);
+      return body.items.map(({ id }: { id: string }) => id).join(" ");
+    };
+    assert.equal(await ids("search=ONE+ali"), "alice/one");
+    assert.equal(await ids("of=me"), "alice/one alice/three alice/two");
+    assert.equal(await ids("of=others"), "bob/bobs-one");
+    assert.equal(await ids("of=me", "bob"), "bob/bobs-one bob/hidden");
+    assert.equal(await ids("of=me", null), "");
+    assert.equal(await ids("author=alice", "bob"), "alice/one alice/three alice/two");
+    assert.equal(await ids("of=me&needs=1"), "", "nothing went wrong");
+    const first = (await hub.ask("GET /api/spaces?form=views&limit=3")).body;
+    assert.equal(await ids(`limit=3&page=${first.next}`), "bob/bobs-one");
+    assert.equal((await hub.ask("GET /api/spaces?form=views&of=me&limit=3")).body.next, null, "no page is empty");
+    for (const wrong of ["page=x", "of=you", `search=${"x".repeat(201)}`]) {
+      const { status, body } = await hub.ask(`GET /api/spaces?form=views&${wrong}`);
+      assert.deepEqual([status, body.code], [400, "invalid"], wrong);
+    }
+  });
 });
 
 test("a repository that a crash left half made is nowhere after the next start, and its folder is removed", async () => {

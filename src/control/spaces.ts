@@ -5,6 +5,7 @@
 import type { ReplicaStatus, SpaceOnDisk } from "../contract/agent.ts";
 import type { OwnerSettings, ReleaseView, SpaceEventView, SpaceView } from "../contract/api.ts";
 import type { HubRuntime, HubSpace } from "../contract/hub.ts";
+import { needsSomebody } from "../contract/needs.ts";
 import type { StartTimes } from "../contract/starts.ts";
 import type { Page } from "../catalog/page.ts";
 import type { BuildRow, ReleaseRow } from "../catalog/builds.ts";
@@ -24,6 +25,8 @@ import { hubRuntime, hubSpace } from "./hub-fields.ts";
 import { isLiving } from "./replicas.ts";
 import { SpaceKeeper } from "./space-keeper.ts";
 import type { KeeperPorts, KnownSpace } from "./space-keeper.ts";
+import { isAsked, nextAfter } from "./space-list.ts";
+import type { SpacesAsked } from "./space-list.ts";
 import type { SpacePorts } from "./space-ports.ts";
 import { SpaceRoutes } from "./space-routes.ts";
 import { eventView, publicSays, stageOf, standingView } from "./space-views.ts";
@@ -436,16 +439,20 @@ export class Spaces {
     });
   }
 
-  /** By name: as anybody may see them, or more where `maySee` says so; without the private ones of others. */
-  async views(maySee: (owner: string, id: string) => boolean): Promise<readonly SpaceView[]> {
-    const ids = [...this.#byId.entries()].sort(([a], [b]) => (a < b ? -1 : 1));
-    const views = await Promise.all(
-      ids.flatMap(([id, { row }]) => {
-        if (maySee(row.owner, id)) return [this.view(id)];
-        return row.settings.private ? [] : [this.publicView(id)];
-      }),
-    );
-    return views.flatMap((view) => view ?? []);
+  /** By name: as anybody may see them, or more where `maySee` says so; without the private ones of others. Of what is asked for. */
+  async views(maySee: (owner: string, id: string) => boolean, asked: SpacesAsked): Promise<Page<SpaceView>> {
+    const asks = [...this.#byId].flatMap(([id, { row, space, build }]) => {
+      const sees = maySee(row.owner, id);
+      if (!isAsked(asked, row) || (!sees && row.settings.private)) return [];
+      if (!asked.needy) return [{ id, sees }];
+      const newest = build ? this.#ports.builds().views.of(build) : null;
+      return sees && needsSomebody({ state: space.state.name, build: newest }) ? [{ id, sees }] : [];
+    });
+    asks.sort((a, b) => (a.id < b.id ? -1 : 1));
+    const page = asks.slice(0, asked.limit);
+    const views = await Promise.all(page.map(({ id, sees }) => (sees ? this.view(id) : this.publicView(id))));
+    const last = asks.length > page.length ? page.at(-1) : undefined;
+    return { items: views.flatMap((view) => view ?? []), next: last === undefined ? null : nextAfter(last.id) };
   }
 
   /** By name, as anybody may see them: those of which `knows` says so. */

@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { Link } from "wouter";
 import type { BuildView, ReleaseView } from "../../contract/api.ts";
 import { Doing } from "../doing.tsx";
+import { Empty } from "../empty.tsx";
 import { Paged } from "../pages.tsx";
 import { SaidInline } from "../said.tsx";
 import { WideTable } from "../table.tsx";
@@ -38,14 +39,6 @@ export function BuildsTab({ id }: { readonly id: string }): ReactNode {
         )}
       </Paged>
     </>
-  );
-}
-
-export function Empty({ says, command }: { readonly says: string; readonly command: string }): ReactNode {
-  return (
-    <p>
-      {says} <code>{command}</code>
-    </p>
   );
 }
 

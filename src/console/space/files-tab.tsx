@@ -37,9 +37,13 @@ export function FilesTab({ id }: { readonly id: string }): ReactNode {
             {entries.map(({ type, path, size }) => (
               <li key={path} className={ui["spread"]}>
                 {type === "directory" ? (
-                  <Link href={to(path)}>{path.split("/").at(-1)}/</Link>
+                  <Link href={to(path)}>
+                    <bdi>{path.split("/").at(-1)}</bdi>/
+                  </Link>
                 ) : (
-                  <a href={`/spaces/${id}/resolve/main/${pathOf(path)}`}>{path.split("/").at(-1)}</a>
+                  <a href={`/spaces/${id}/resolve/main/${pathOf(path)}`}>
+                    <bdi>{path.split("/").at(-1)}</bdi>
+                  </a>
                 )}
                 {type === "file" && <span className={ui["muted"]}>{words.bytes(format.number(size))}</span>}
               </li>

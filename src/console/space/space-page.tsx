@@ -4,7 +4,7 @@ import type { ReactNode } from "react";
 import { Link } from "wouter";
 import type { SpaceView } from "../../contract/api.ts";
 import { Asked, Loading, looksEveryMs, useAsked } from "../asked.tsx";
-import { needsSomebody } from "../needs.ts";
+import { needsSomebody } from "../../contract/needs.ts";
 import { Said } from "../said.tsx";
 import { PageTitle } from "../title.tsx";
 import { useSpoken } from "../words/words.tsx";

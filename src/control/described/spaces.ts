@@ -30,15 +30,20 @@ export const spaces = {
     says: "In the Hub's form, whose filters are the Hub's (docs/hub.md); with `form=views` in our own. What else the Hub's clients ask for is passed over.",
     query: {
       form: oneOf(["views"], "In our own form."),
-      page: word("In our own form: `next` of the page before. So far one page has all."),
+      page: word("In our own form: `next` of the page before."),
+      of: oneOf(["me", "others"], "In our own form: of the caller and its organisations, or of all others."),
+      needs: oneOf(["1"], "In our own form: only those that wait for somebody, of those that the caller may read."),
       ...{
         author: word("Of which owner."),
-        search: word("What stands in the name."),
+        search: word("What stands in the name; in our own form each of these words, in the id."),
         filter: word("Tags, by commas."),
       },
       sort: word("`lastModified`, `createdAt` and what else the Hub has."),
       direction: oneOf(["-1", "1"], "1: ascending."),
-      ...{ limit: word("Items of one page."), cursor: word("From the header `Link` of the page before.") },
+      ...{
+        limit: word("Items of one page; in our own form at most 1,000."),
+        cursor: word("From the header `Link` of the page before."),
+      },
       ...{ full: word("With the files."), cardData: word("With the front matter."), gated: word("Only gated ones.") },
     },
     codes: ["control/invalid"],

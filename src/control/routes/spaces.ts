@@ -2,11 +2,12 @@
  * `GET /api/spaces`, in the Hub's form, or with `form=views` in our own, and `GET /api/spaces/OWNER/NAME` in both forms at once: builds, releases, replicas and reasons are shown to the owner and the operator.
  * `…/events`, `…/releases` and `PATCH …/settings`: for those two.
  */
-import type { Page, SpaceView } from "../../contract/api.ts";
-import type { Route } from "../api.ts";
+import type { ApiContext, Route } from "../api.ts";
 import { repoName } from "../../hub/repo-name.ts";
 import { isInside, mayKnow, refuse, spaceOwnerOf, wholeNumber } from "../api.ts";
 import { jsonBody } from "../json-body.ts";
+import type { Server } from "../server.ts";
+import { spacesAsked, spacesMost } from "../space-list.ts";
 import { settingsChange } from "../space-settings.ts";
 import { askedSpace, knownSpace, noSpace } from "./asked-space.ts";
 import { infoOf, listRepos } from "./hub/info.ts";
@@ -18,11 +19,11 @@ const pageMost = 200;
 export const spacesRoute: Route = (api, server) => {
   api.get("/api/spaces", async (c) => {
     if (c.req.query("form") !== "views") return listRepos(c, server, "spaces");
-    const page: Page<SpaceView> = {
-      items: await server.spaces.views((owner, id) => mayKnow(c, owner, "read", id)),
-      next: null,
-    };
-    return c.json(page);
+    const { page, search, author, of, needs } = c.req.query();
+    const limit = wholeNumber(c.req.query("limit"), { min: 1, max: spacesMost, otherwise: spacesMost });
+    const asked = spacesAsked({ page, search, author, of, needs }, { own: accountsOf(c, server), limit });
+    if (typeof asked === "string") return refuse(c, "control/invalid", { detail: asked });
+    return c.json(await server.spaces.views((owner, id) => mayKnow(c, owner, "read", id), asked));
   });
   api.get("/api/spaces/:owner/:name", async (c) => {
     const { owner, name } = c.req.param();
@@ -68,3 +69,10 @@ export const spacesRoute: Route = (api, server) => {
     return isRefused(changed) ? refuse(c, changed.code, { detail: changed.says }) : c.json(changed);
   });
 };
+
+/** The caller's, and the organisations' of which it is a member. */
+function accountsOf(c: ApiContext, server: Server): readonly string[] {
+  const caller = c.get("caller");
+  if (!caller) return [];
+  return [caller.account, ...server.organisations.of(caller.account).map(({ organisation }) => organisation)];
+}
