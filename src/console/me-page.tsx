@@ -115,7 +115,10 @@ function Tokens(): ReactNode {
             {items.map(({ id, name, scopes, app, createdAt, lastUsedAt, expiresAt, revokedAt }) => (
               <li key={id} className={ui["spread"]}>
                 <span>
-                  <strong>{name}</strong> <code>{id}</code> {scopes.join(", ")} {app !== null && words.ofApp(app)}
+                  <strong>
+                    <bdi>{name}</bdi>
+                  </strong>{" "}
+                  <code>{id}</code> {scopes.join(", ")} {app !== null && words.ofApp(app)}
                   <br />
                   <span className={ui["muted"]}>
                     {words.madeAt(format.moment(createdAt, Date.now()))},{" "}

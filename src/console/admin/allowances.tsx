@@ -90,7 +90,7 @@ function Allowance({
         {until !== null && ofAdmin.until(format.moment(until, now))}
       </p>
       <p className={ui["muted"]}>
-        <code>{id}</code> {by}, {format.moment(at, now)}: {reason}
+        <code>{id}</code> {by}, {format.moment(at, now)}: <bdi>{reason}</bdi>
       </p>
       {revoked === null ? (
         <details>

@@ -103,7 +103,7 @@ function Incident({ incident }: { readonly incident: IncidentView }): ReactNode 
       </p>
       {notes.map(({ at, says: word, by }) => (
         <blockquote key={at} className={styles["note"]}>
-          {word}{" "}
+          <bdi>{word}</bdi>{" "}
           <span className={ui["muted"]}>
             {format.moment(at, now)}
             {by === undefined ? "" : `, ${by}`}

@@ -60,6 +60,7 @@ export const de: Words = {
   nothingNeedsMe: "Nichts: alles, was Ihnen gehört, ist, wie es sein soll.",
   mySpaces: "Ihre Spaces",
   otherSpaces: "Spaces von anderen",
+  noOtherSpaces: "Niemand sonst hat einen Space, den Sie sehen dürfen.",
   noSpaces: "Noch kein Space. So entsteht einer:",
   noMatch: (text) => `Kein Space heißt so ähnlich wie „${text}“.`,
   space: "Space",

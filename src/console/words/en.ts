@@ -62,6 +62,7 @@ export const en = {
   nothingNeedsMe: "Nothing: all that is yours is as it should be.",
   mySpaces: "Your Spaces",
   otherSpaces: "Spaces of others",
+  noOtherSpaces: "Nobody else has a Space that you may see.",
   noSpaces: "No Space yet. One is made by",
   noMatch: (text: string) => `No Space is called anything like “${text}”.`,
   space: "Space",

@@ -35,9 +35,7 @@ function around(text: string, given: readonly string[], written: (text: string) 
   const first = given.find((one) => text.includes(one));
   if (first === undefined) return written(text);
   const at = text.indexOf(first);
-  return (
-    around(text.slice(0, at), given, written) + first + around(text.slice(at + first.length), given, written)
-  );
+  return around(text.slice(0, at), given, written) + first + around(text.slice(at + first.length), given, written);
 }
 
 /** Longest first, so that a short one is not found within a long one. */

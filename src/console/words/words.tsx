@@ -23,7 +23,9 @@ interface Spoken {
 const spoken = createContext<Spoken | undefined>(undefined);
 
 export function Speaking({ children }: { readonly children: ReactNode }): ReactNode {
-  const [language, setLanguage] = useState<Language | Trial>(() => languageOf([kept(keptAs) ?? "", ...navigator.languages]));
+  const [language, setLanguage] = useState<Language | Trial>(() =>
+    languageOf([kept(keptAs) ?? "", ...navigator.languages]),
+  );
   useEffect(() => {
     document.documentElement.lang = language;
     document.documentElement.dir = directionOf(language);

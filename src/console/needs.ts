@@ -1,9 +1,0 @@
-/** Which Spaces wait for their owner: those that went wrong and do not mend themselves. */
-import type { SpaceView } from "../contract/api.ts";
-
-export function needsSomebody({
-  state,
-  build,
-}: Pick<SpaceView, "state"> & { readonly build: Pick<NonNullable<SpaceView["build"]>, "outcome"> | null }): boolean {
-  return state === "failing" || state === "crash-looping" || build?.outcome === "failed";
-}
