@@ -333,6 +333,14 @@ describe("the console", chromiumNeeds, () => {
       return tiers.find((tier) => tier.name === "free")?.windowLimitMs === null;
     });
 
+    await page.goto(`${up.url}/admin/webhooks`);
+    await page.locator("summary", { hasText: "Add a webhook" }).click();
+    await page.getByLabel("Address, https://").fill("https://hooks.invalid/all");
+    await page.getByRole("button", { name: "Add a webhook" }).click();
+    await page.getByText(/^whsec_/).waitFor();
+    const [platforms] = (await up.admin.webhooks.list({ platform: true })).items;
+    assert.deepEqual([platforms?.owner, platforms?.url], [null, "https://hooks.invalid/all"]);
+
     await page.goto(`${up.url}/admin/audit`);
     await page.getByLabel("Action").fill("tier.set");
     await page.keyboard.press("Enter");
@@ -347,7 +355,7 @@ describe("the console", chromiumNeeds, () => {
         policies: "Change free",
         "accounts?account=alice": "Give alice more",
       },
-      ...{ incidents: "Say something beside", audit: "tier/free" },
+      ...{ incidents: "Say something beside", webhooks: "https://hooks.invalid/all", audit: "tier/free" },
     })) {
       await page.goto(`${up.url}/admin/${part}`);
       await main.getByText(shows).first().waitFor();

@@ -48,7 +48,7 @@ export function MePage(): ReactNode {
                 {(calls) => <CallTable calls={calls} />}
               </Paged>
               <Tokens />
-              <Webhooks account={who.name} />
+              <Webhooks owner={who.name} />
             </>
           )
         }

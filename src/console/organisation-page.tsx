@@ -54,7 +54,7 @@ export function OrganisationPage({ name }: { readonly name: string }): ReactNode
       <p className={ui["muted"]}>
         {words.changeMembers} <code>waybill member add {name} ACCOUNT --role write</code>
       </p>
-      {isAdmin && <Webhooks account={name} />}
+      {isAdmin && <Webhooks owner={name} />}
     </>
   );
 }

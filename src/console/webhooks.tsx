@@ -1,4 +1,4 @@
-/** Webhooks of an account or an organisation: what is told where, added, tried, switched and removed; of each the log of its deliveries. */
+/** Webhooks of an account, an organisation or the platform: what is told where, added, tried, switched and removed; of each the log of its deliveries. */
 import { useState } from "react";
 import type { FormEvent, ReactNode } from "react";
 import type { Page } from "../contract/api.ts";
@@ -6,6 +6,7 @@ import type { AddedWebhook, AddWebhook, DeliveryView, WebhookView } from "../con
 import { Asked, useAsked } from "./asked.tsx";
 import { CopyButton } from "./copy.tsx";
 import { Doing } from "./doing.tsx";
+import { addressOf } from "./find.ts";
 import { Sent, useSending } from "./sending.tsx";
 import { textsOf } from "./admin/settings.ts";
 import { useSpoken } from "./words/words.tsx";
@@ -15,14 +16,18 @@ import ui from "./ui.module.css";
 const logEveryMs = 3_000;
 const shownDeliveries = 20;
 
-export function Webhooks({ account }: { readonly account: string }): ReactNode {
+/** Null: the platform's, which hear of all that happens; for operators. */
+type Owner = string | null;
+
+export function Webhooks({ owner }: { readonly owner: Owner }): ReactNode {
   const { words } = useSpoken();
   const { ofWebhooks } = words;
-  const webhooks = useAsked<Page<WebhookView>>(`/api/webhooks?account=${encodeURIComponent(account)}`);
+  const whose = owner === null ? { platform: "true" } : { account: owner };
+  const webhooks = useAsked<Page<WebhookView>>(addressOf("/api/webhooks", whose));
   return (
     <>
       <h2>{ofWebhooks.webhooks}</h2>
-      <p className={ui["muted"]}>{ofWebhooks.says}</p>
+      <p className={ui["muted"]}>{owner === null ? ofWebhooks.platformSays : ofWebhooks.says}</p>
       <Asked asked={webhooks} what={ofWebhooks.webhooks}>
         {({ items }) => (
           <ul className={ui["list"]}>
@@ -35,7 +40,7 @@ export function Webhooks({ account }: { readonly account: string }): ReactNode {
           </ul>
         )}
       </Asked>
-      <Add account={account} />
+      <Add owner={owner} />
     </>
   );
 }
@@ -112,7 +117,7 @@ function Deliveries({ path }: { readonly path: string }): ReactNode {
   );
 }
 
-function Add({ account }: { readonly account: string }): ReactNode {
+function Add({ owner }: { readonly owner: Owner }): ReactNode {
   const { words } = useSpoken();
   const { ofWebhooks } = words;
   const sending = useSending();
@@ -120,7 +125,8 @@ function Add({ account }: { readonly account: string }): ReactNode {
     event.preventDefault();
     const form = event.currentTarget;
     const { url = "", description = "" } = textsOf(new FormData(form));
-    const body: AddWebhook = { url, account, ...(description !== "" && { description }) };
+    const whose = owner === null ? { platform: true } : { account: owner };
+    const body: AddWebhook = { url, ...whose, ...(description !== "" && { description }) };
     sending.mutate({ method: "POST", path: "/api/webhooks", body }, { onSuccess: () => form.reset() });
   };
   const secret = (sending.data as AddedWebhook | undefined)?.secret;

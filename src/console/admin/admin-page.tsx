@@ -14,6 +14,7 @@ import { IncidentsPart } from "./incidents.tsx";
 import { NodesPart } from "./nodes.tsx";
 import { PoliciesPart } from "./policies.tsx";
 import { PoolsPart } from "./pools.tsx";
+import { Webhooks } from "../webhooks.tsx";
 import ui from "../ui.module.css";
 
 const parts = {
@@ -22,6 +23,7 @@ const parts = {
   policies: PoliciesPart,
   accounts: AccountsPart,
   incidents: IncidentsPart,
+  webhooks: PlatformWebhooks,
   audit: AuditPart,
 } as const;
 type Part = keyof typeof parts;
@@ -64,6 +66,10 @@ export function AdminPage({ part: asked = "nodes" }: { readonly part?: string | 
       )}
     </>
   );
+}
+
+function PlatformWebhooks(): ReactNode {
+  return <Webhooks owner={null} />;
 }
 
 function Forbidden(): ReactNode {

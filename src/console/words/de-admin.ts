@@ -8,6 +8,7 @@ export const adminDe: Words["ofAdmin"] = {
     policies: "Regeln",
     accounts: "Konten",
     incidents: "Störungen",
+    webhooks: "Webhooks",
     audit: "Änderungsprotokoll",
   },
   forbidden:

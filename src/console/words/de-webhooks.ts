@@ -4,6 +4,8 @@ import type { Words } from "./en.ts";
 export const webhooksDe: Words["ofWebhooks"] = {
   webhooks: "Webhooks",
   says: "Adressen, die hören, was geschieht: Zustände von Spaces, Enden von Builds, verbrauchte Kontingente.",
+  platformSays:
+    "Adressen der Plattform selbst: Sie hören von Störungen und von allem, was den Konten und Spaces geschieht.",
   all: "alles, was geschieht",
   test: "Ausprobieren",
   switchOn: "Einschalten",

@@ -7,6 +7,7 @@ export const adminEn = {
     policies: "Policies",
     accounts: "Accounts",
     incidents: "Incidents",
+    webhooks: "Webhooks",
     audit: "Audit log",
   },
   forbidden:

@@ -3,6 +3,8 @@
 export const webhooksEn = {
   webhooks: "Webhooks",
   says: "Addresses that are told what happens: states of Spaces, ends of builds, quotas that are used up.",
+  platformSays:
+    "Addresses of the platform's own: they are told of incidents, and of what happens to every account and Space.",
   all: "all that happens",
   test: "Try it",
   switchOn: "Switch it on",
