@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, before, describe, test } from "node:test";
 import { decodeJwt } from "jose";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser, BrowserContext, Frame, Page } from "playwright-core";
 import { openChromium } from "./support/browser.ts";
 import { endedCall } from "./support/calls.ts";
 import { Role } from "./support/cluster.ts";
@@ -64,7 +64,9 @@ for (const apart of [false, true]) {
     };
     const field = async (answer: Awaited<ReturnType<Page["goto"]>>): Promise<string> =>
       `${answer?.status()} ${(await answer?.headerValue("x-waybill-account")) ?? null}`;
-    const fetched = (page: Page, path: string): Promise<string> =>
+    const frameOf = (at: string): string =>
+      `document.body.append(Object.assign(document.createElement("iframe"), { src: "${at}" }))`;
+    const fetched = (page: Page | Frame, path: string): Promise<string> =>
       page.evaluate(async (at) => {
         const answer = await fetch(at);
         return `${answer.status} ${answer.headers.get("x-waybill-account")} ${await answer.text()}`;
@@ -136,6 +138,48 @@ for (const apart of [false, true]) {
       const { items } = await alice.client.requests("alice/closed");
       const theirs = items.filter(({ path, status }) => path === "/token" && status !== 200);
       assert.ok(theirs.length > 0 && theirs.every(({ account }) => account !== "alice"), JSON.stringify(theirs));
+    });
+
+    test("an app in the console's frame knows who is signed in there, and nobody else's frame does in their name", async () => {
+      await using context = await signedIn();
+      const page = await context.newPage();
+      const atConsole = `http://localhost:${port()}`;
+      const shown = async (space: string, path: string): Promise<string> => {
+        await page.goto(`${atConsole}/spaces/${space}`);
+        await page.getByRole("button", { name: "Show it here" }).click();
+        const frame = await until("the app is in its frame", async () =>
+          page.frames().find((one) => /^http:..(alice-closed|bob-open)[^/]*.$/.test(one.url())),
+        );
+        return fetched(frame, path);
+      };
+      assert.match(await shown("alice/closed", "/gpu/hold?seconds=0.05"), /^200 alice;by=session/);
+      await page.getByText("knows you as alice").waitFor();
+      const [call] = (await alice.client.calls({ account: "alice" })).items;
+      await page.getByRole("link", { name: call?.id ?? "" }).waitFor();
+      const cookies = (await context.cookies()).filter(({ domain }) => domain === "alice-closed.localhost");
+      assert.deepEqual(
+        cookies.map(({ name, secure, httpOnly, sameSite }) => [name, secure, httpOnly, sameSite]),
+        [["__Host-waybill-frame", true, true, "None"]],
+      );
+      // In a window of its own the frame's cookie is not there, and a public app is asked as a stranger.
+      assert.match(await shown("bob/open", "/pid"), /^200 alice;by=session/);
+      const other = await context.newPage();
+      assert.equal(await field(await other.goto(open())), "200 address:127.0.0.1;by=address");
+      // Bob's app, in the console's frame, has alice's in a frame of its own, and asks it: it is the console's partition, where her cookie is.
+      const bobs = page.frames().find((one) => one.url().startsWith(open()));
+      const nested = page.waitForResponse((answer) => answer.url() === `${closed()}/`);
+      await bobs?.evaluate(`${frameOf(`${closed()}/`)}; void fetch("${closed()}/", { mode: "no-cors", credentials: "include" })`);
+      assert.equal((await nested).status(), 403);
+      const { items } = await until("both were refused", async () => {
+        const seen = await alice.client.requests("alice/closed");
+        return seen.items.filter(({ code }) => code === "identity/cross-site").length >= 2 && seen;
+      });
+      assert.ok(items.length > 0);
+      // On a page of another site there is no such cookie.
+      await page.goto(`${open()}/?elsewhere`);
+      const elsewhere = page.waitForResponse((answer) => answer.url() === `${closed()}/elsewhere`);
+      await page.evaluate(frameOf(`${closed()}/elsewhere`));
+      assert.equal((await elsewhere).status(), 404, "a private Space is nowhere for a stranger");
     });
 
     test("who is nobody at the console is sent there to sign in, at an address where nothing is too", async () => {

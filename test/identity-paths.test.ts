@@ -46,7 +46,7 @@ const renderedFiles = {
 };
 const password = "correct horse battery staple";
 const inBrowsers: readonly PathId[] = [
-  ...(["consoleBrowser", "appBrowser", "rendered", "strangerBrowser", "embedded", "customPage"] as const),
+  ...(["consoleBrowser", "appBrowser", "rendered", "strangerBrowser", "framed", "embedded", "customPage"] as const),
 ];
 const socketFiles = {
   "gradio.js": "",
@@ -165,6 +165,7 @@ describe("who is counted, by every path", { skip }, () => {
       return chromium().atApp(person, nameOf(rendered));
     },
     strangerBrowser: () => chromium().stranger(nameOf(front)),
+    framed: () => chromium().framed(person, front.space, nameOf(front)),
     embedded: () => chromium().embedded(person, nameOf(front)),
     customPage: () => chromium().customPage(alice.token, nameOf(front)),
     space: () => alices("asks", 1),

@@ -21,9 +21,9 @@ export async function ask<Answer>(path: string, signal?: AbortSignal): Promise<A
   return (await answered(path, { method: "GET" }, signal)) as Answer;
 }
 
-/** Changes something; of one wish, however often it is sent, once. */
-export async function order(method: string, path: string, body: unknown, key: string): Promise<unknown> {
-  const headers = { "content-type": "application/json", "idempotency-key": `"${key}"` };
+/** Changes something; of one wish, however often it is sent under one `key`, once. */
+export async function order(method: string, path: string, body: unknown, key?: string): Promise<unknown> {
+  const headers = { "content-type": "application/json", ...(key !== undefined && { "idempotency-key": `"${key}"` }) };
   return answered(path, { method, headers, body: JSON.stringify(body) });
 }
 

@@ -7,6 +7,8 @@ export const handOverPaths = {
   /** Comes back with a ticket. */
   enter: "/.waybill/enter",
   signOut: "/.waybill/sign-out",
+  /** Takes the console's ticket for a frame; without one, goes on to the app where its cookie was kept. */
+  frame: "/.waybill/frame",
 } as const;
 
 /** Of the console: gives the ticket to who is signed in there. */
@@ -26,11 +28,25 @@ export function visitCookieName(place: string): string {
   return place.startsWith(":") ? `${visitCookie}-${place.slice(1)}` : visitCookie;
 }
 
+/** Of an app in a frame of the console: the place that its visit is signed for, which no other cookie's is. */
+export function framePlace(place: string): string {
+  return `frame ${place}`;
+}
+
+/** An address by which a frame of the console shows a Space to whoever is signed in there. Good once, for a minute, in that frame. */
+export interface FrameView {
+  readonly url: string;
+}
+
 /** As it begins: the edge takes all of those out of what apps see. */
 const visitCookie = "__Host-waybill-visit";
 
 /** What a browser demands of a cookie whose name begins with `__Host-` (RFC 6265bis §4.1.3.2), and what keeps it from scripts and other sites. */
 export const hostCookieAttributes = "Path=/; Secure; HttpOnly; SameSite=Lax";
+
+export const frameCookieName = "__Host-waybill-frame";
+/** A frame's is another site's: it is kept apart for each site of the window's (CHIPS), and no script reads it. */
+export const frameCookieAttributes = "Path=/; Secure; HttpOnly; SameSite=None; Partitioned";
 
 /**
  * The one cookie of that name; two of them say two things, which is none that we set: `""`. Undefined where there is none. What other

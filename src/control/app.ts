@@ -22,6 +22,7 @@ import { gpuRoute } from "./routes/gpu.ts";
 import { backupsRoute } from "./routes/backups.ts";
 import { deviceRoute } from "./routes/device.ts";
 import { drainsRoute } from "./routes/drains.ts";
+import { framesRoute } from "./routes/frames.ts";
 import { handOverRoute } from "./routes/hand-over.ts";
 import { hostsRoute } from "./routes/hosts.ts";
 import { accessRoute } from "./routes/hub/access.ts";
@@ -89,6 +90,7 @@ const routes: readonly Route[] = [
   discussionsRoute,
   uploadRoute,
   handOverRoute,
+  framesRoute,
   xetRoute,
   storageRoute,
   logsRoute,

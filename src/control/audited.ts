@@ -281,6 +281,7 @@ export const changeless: readonly string[] = [
   // What they make is in memory, or was made by the person's answer.
   "POST /oauth/device",
   "POST /oauth/token",
+  "POST /api/spaces/:owner/:name/frame",
 ];
 /** Who changes something is known at their end alone, where they write their entry. */
 export const ownEntries: readonly string[] = ["POST /login"];

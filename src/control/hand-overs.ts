@@ -1,16 +1,8 @@
-/** One-time tickets by which a session at the console is handed over to an app's address: kept in memory, since each lasts a moment. */
+/** One-time tickets by which a session at the console is handed over to an app's address: in a window of its own, or in a frame of the console. */
 import { sameSecret, secretHash } from "../identity/secret-text.ts";
-import { base32 } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
-import { seconds } from "../stdx/time.ts";
-
-/** A redirect takes it from one address to the other. */
-const lastsMs = seconds(60);
-/** Of all browsers at once; beyond it the oldest ends, and its browser begins anew. */
-const ticketsMax = 10_000;
-/** 160 random bits. */
-const randomBytes = 20;
+import { OneTime } from "./one-time.ts";
 
 interface Ticket {
   readonly session: string;
@@ -18,41 +10,46 @@ interface Ticket {
   readonly place: string;
   /** Of what the address's own cookie holds: whoever has the ticket alone has nothing. */
   readonly stateHash: string;
-  readonly until: number;
+}
+
+interface FrameTicket {
+  readonly session: string;
+  readonly place: string;
+  /** The origin of the console's page that has the frame. */
+  readonly console: string;
 }
 
 export class HandOvers {
-  readonly #clock: Clock;
-  readonly #random: RandomBytes;
-  readonly #tickets = new Map<string, Ticket>();
+  readonly #windows: OneTime<Ticket>;
+  readonly #frames: OneTime<FrameTicket>;
 
-  constructor({ clock, random }: { readonly clock: Clock; readonly random: RandomBytes }) {
-    this.#clock = clock;
-    this.#random = random;
+  constructor(parts: { readonly clock: Clock; readonly random: RandomBytes }) {
+    this.#windows = new OneTime(parts);
+    this.#frames = new OneTime(parts);
   }
 
   /** What the address keeps in its cookie until the ticket comes. */
   newState(): string {
-    return base32(this.#random(randomBytes));
+    return this.#windows.newName();
   }
 
-  give(ticket: Omit<Ticket, "until">): string {
-    const now = this.#clock.monotonic();
-    for (const [name, { until }] of this.#tickets) {
-      if (now < until && this.#tickets.size < ticketsMax) break;
-      this.#tickets.delete(name);
-    }
-    const name = base32(this.#random(randomBytes));
-    this.#tickets.set(name, { ...ticket, until: now + lastsMs });
-    return name;
+  give(ticket: Ticket): string {
+    return this.#windows.give(ticket);
   }
 
   /** The session, once, if it is handed over to that place and to the browser that asked for it. */
   take(name: string, { place, state }: { readonly place: string; readonly state: string }): string | undefined {
-    const ticket = this.#tickets.get(name);
-    // Whoever shows it has used it up, right or wrong.
-    this.#tickets.delete(name);
-    if (ticket === undefined || this.#clock.monotonic() >= ticket.until || ticket.place !== place) return undefined;
-    return sameSecret(ticket.stateHash, secretHash(state)) ? ticket.session : undefined;
+    const ticket = this.#windows.take(name);
+    return ticket?.place === place && sameSecret(ticket.stateHash, secretHash(state)) ? ticket.session : undefined;
+  }
+
+  giveFrame(ticket: FrameTicket): string {
+    return this.#frames.give(ticket);
+  }
+
+  /** The session, once, if it is handed over to that place, in a frame of the page that asked for it. */
+  takeFrame(name: string, { place, console }: Omit<FrameTicket, "session">): string | undefined {
+    const ticket = this.#frames.take(name);
+    return ticket?.place === place && ticket.console === console ? ticket.session : undefined;
   }
 }

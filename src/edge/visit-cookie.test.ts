@@ -19,6 +19,23 @@ describe("the cookie of a handed-over session", () => {
     assert.equal(shown([], ported)?.value, "w");
   });
 
+  test("of a frame goes before a window's, under a signature of its own, and only where the browser says where a request comes from", () => {
+    const both = { cookie: "__Host-waybill-visit=v; __Host-waybill-frame=f" };
+    const own = ["Sec-Fetch-Site", "same-origin"];
+    assert.deepEqual(shown(own, both), { value: "f", place: `frame ${place}`, foreign: undefined });
+    assert.deepEqual(shown(own), { value: "v", place, foreign: undefined });
+    assert.equal(shown(own, { cookie: "__Host-waybill-frame=f; __Host-waybill-frame=g" })?.value, "");
+    assert.match(shown([], both)?.foreign ?? "", /without `Sec-Fetch-Site`/);
+    assert.match(shown(["Origin", origin], both)?.foreign ?? "", /without `Sec-Fetch-Site`/);
+    for (const site of ["same-site", "cross-site"])
+      for (const dest of ["iframe", "embed", "image", "empty"])
+        assert.notEqual(
+          shown(["Sec-Fetch-Site", site, "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", dest], both)?.foreign,
+          undefined,
+          `${site} ${dest}: a page that has this app in a frame of its own`,
+        );
+  });
+
   test("counts in what the app's own pages and its visitor ask, and not in what a page of another site does", () => {
     assert.equal(isForeign(), false);
     assert.equal(isForeign("Sec-Fetch-Site", "same-origin"), false);

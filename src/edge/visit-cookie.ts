@@ -1,10 +1,10 @@
 /** The cookie of a handed-over session in a request, and whether a page of somebody else's makes the browser send it. Pure. */
-import { cookieIn, visitCookieName } from "../contract/hand-over.ts";
+import { cookieIn, frameCookieName, framePlace, visitCookieName } from "../contract/hand-over.ts";
 import { fieldOf } from "./names.ts";
 
 export interface VisitShown {
   readonly value: string;
-  /** What was asked: the host, or the Space's own port. */
+  /** What it has to be signed for: the host or the Space's own port, or {@link framePlace}. */
   readonly place: string;
   /** Why the request is not taken for the app's own or its visitor's; undefined where it is. */
   readonly foreign: string | undefined;
@@ -20,11 +20,21 @@ export interface FromBrowser {
   readonly place: string;
 }
 
+/** That of a frame goes before that of a window: where a browser sends both, it was given last. */
 export function visitShown(request: FromBrowser): VisitShown | undefined {
-  const { cookie, place } = request;
+  const { cookie, place, rawHeaders } = request;
+  const framed = cookieIn(cookie, frameCookieName);
+  const foreign = (): string | undefined => foreignSays(request);
+  if (framed !== undefined) {
+    // Other sites' requests carry it (`SameSite=None`): a browser that does not say where a request comes from has no use of it.
+    const isTold = fieldOf(rawHeaders, "sec-fetch-site") !== undefined;
+    return { value: framed, place: framePlace(place), foreign: isTold ? foreign() : noSite };
+  }
   const value = cookieIn(cookie, visitCookieName(place));
-  return value === undefined ? undefined : { value, place, foreign: foreignSays(request) };
+  return value === undefined ? undefined : { value, place, foreign: foreign() };
 }
+
+const noSite = "The visitor's cookie of a frame came without `Sec-Fetch-Site`, so nobody knows which page asked.";
 
 /**
  * Other Spaces' pages are of the same site where the apps' domain is on no public suffix list, so `SameSite` does not keep them apart; and

@@ -97,6 +97,11 @@ export const identityPaths = {
     by: "Gradio's own page asks",
     counted: byNothing,
   },
+  framed: {
+    path: "an app in a frame of the console",
+    by: "who is signed in there shows it on the Space's page; Gradio's own page asks",
+    counted: bySession,
+  },
   embedded: {
     path: "an app in a frame on another site",
     by: "a browser that is signed in, also at the app's address: no frame gets that cookie",

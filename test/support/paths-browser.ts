@@ -63,6 +63,17 @@ export class PathsBrowser implements AsyncDisposable {
     return await ask(page);
   }
 
+  /** Signs in at the console, whose page of the Space shows the app in a frame. */
+  async framed(person: Person, space: string, address: string): Promise<string> {
+    await using context = await this.#signedIn(person);
+    const page = await context.newPage();
+    await page.goto(`${this.#console}/spaces/${space}`);
+    await page.getByRole("button", { name: "Show it here" }).click();
+    await page.frameLocator("iframe").getByRole("button", { name: "works", exact: true }).waitFor();
+    const frame = page.frames().find((one) => one.url().startsWith(address));
+    return await press(frame ?? assert.fail("the frame is not there"));
+  }
+
   async stranger(address: string): Promise<string> {
     await using context = await newVisitor(this.#browser);
     const page = await context.newPage();

@@ -9,12 +9,10 @@ import { useMe } from "../me.ts";
 import { Said } from "../said.tsx";
 import { useSpoken } from "../words/words.tsx";
 import ui from "../ui.module.css";
+import { AppFrame } from "./app-frame.tsx";
 import { frameAddress } from "./frame.ts";
 import { VisitorBar } from "./visitor-bar.tsx";
 import styles from "./space.module.css";
-
-/** It may do what an app needs, and not lead the console's own window away. */
-const frameMay = "allow-scripts allow-same-origin allow-forms allow-popups allow-modals allow-downloads";
 
 export function AppTab({ space }: { readonly space: SpaceView }): ReactNode {
   const { words } = useSpoken();
@@ -42,18 +40,7 @@ export function AppTab({ space }: { readonly space: SpaceView }): ReactNode {
           </button>
         )}
       </div>
-      {isShown && frame !== null && (
-        <>
-          <p className={ui["muted"]}>{words.frameStranger}</p>
-          <iframe
-            className={styles["frame"]}
-            src={frame}
-            sandbox={frameMay}
-            title={space.id}
-            referrerPolicy="no-referrer"
-          />
-        </>
-      )}
+      {isShown && frame !== null && <AppFrame id={space.id} address={frame} />}
       <h2>{words.addresses}</h2>
       <AppLinks addresses={space.addresses} isSignedIn={Boolean(me)} />
       <Closed space={space} />

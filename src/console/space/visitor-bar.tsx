@@ -12,6 +12,8 @@ import { priceOf } from "./price.ts";
 
 /** More would hide the app; the command line lists all. */
 const pricesMax = 8;
+/** Of those that have ended: what was just done, and what it cost. */
+const endedMax = 3;
 
 export function VisitorBar({ id }: { readonly id: string }): ReactNode {
   const { words } = useSpoken();
@@ -35,6 +37,7 @@ function KnownVisitor({ id, name }: { readonly id: string; readonly name: string
   const calls = useAsked<Page<CallView>>("/api/calls");
   const here = calls.data?.items.filter(({ space }) => space === id) ?? [];
   const open = here.filter(({ stage }) => stage !== "ended");
+  const ended = here.filter(({ stage }) => stage === "ended").slice(0, endedMax);
   useAsked<Page<CallView>>("/api/calls", { everyMs: movesEveryMs, enabled: open.length > 0 });
   const price = priceOf(here);
   const left = quota.data?.leftMs;
@@ -54,13 +57,27 @@ function KnownVisitor({ id, name }: { readonly id: string; readonly name: string
         </span>
       </p>
       <Prices id={id} />
-      {open.length > 0 && (
+      {open.length + ended.length > 0 && (
         <ul className={ui["list"]} aria-label={words.calls}>
           {open.map((call) => (
             <li key={call.id}>
               <Link href={`/w/${call.id}`}>{call.id}</Link> {words.callStages[call.stage]}{" "}
               {call.waiting !== null && <SaidInline text={call.waiting.says} />}
               {call.stage === "queued" && <CancelCall id={call.id} />}
+            </li>
+          ))}
+          {ended.map(({ id: call, outcome, code, chargedMs, heldMs, receipt }) => (
+            <li key={call}>
+              <Link href={`/w/${call}`}>{call}</Link>{" "}
+              {outcome !== null && (
+                <span className={outcome === "ok" ? undefined : ui["failed"]}>
+                  {outcome === "ok" ? "" : "✕ "}
+                  {words.outcomes[outcome]}
+                </span>
+              )}{" "}
+              {code !== null && <code>{code}</code>} {words.charged}{" "}
+              {words.chargedSays(format.seconds(chargedMs), format.seconds(heldMs))}{" "}
+              {receipt !== null && <a href={`/api/receipts/${receipt}`}>{receipt}</a>}
             </li>
           ))}
         </ul>

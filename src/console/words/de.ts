@@ -162,8 +162,11 @@ export const de: Words = {
   ownTab: "Eigener Tab",
   frameShow: "Hier zeigen",
   frameHide: "Verbergen",
-  frameStranger:
-    "In diesem Rahmen weiß die App nicht, wer Sie sind: Sie werden nach Ihrer Adresse gezählt. Im eigenen Tab kennt sie Sie.",
+  frameKnown: (name) =>
+    `In diesem Rahmen kennt die App Sie als ${name}, durch Ihre Sitzung hier. Behält Ihr Browser keine Cookies von Rahmen, sagt der Rahmen es.`,
+  frameStranger: "Hier ist niemand angemeldet: In diesem Rahmen zählt die App Sie nach Ihrer Adresse.",
+  frameInsecure:
+    "In diesem Rahmen zählt die App Sie nach Ihrer Adresse: Ohne TLS behalten Browser keine Cookies von Rahmen. Auch im eigenen Tab kennt sie Sie nur mit TLS.",
   asStranger: "Hier ist niemand angemeldet: Ihre Aufrufe werden nach Ihrer Adresse gezählt.",
   bySession: (name) => `${name}, durch Sitzung`,
   noLimit: "keine Grenze der GPU-Zeit",

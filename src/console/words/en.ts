@@ -167,8 +167,10 @@ export const en = {
   ownTab: "Own tab",
   frameShow: "Show it here",
   frameHide: "Hide it",
-  frameStranger:
-    "In this frame the app does not know who you are: it counts you by your address. In its own tab it knows you.",
+  frameKnown: (name: string) => `In this frame the app knows you as ${name}, by your session here. Where your browser keeps no cookies of frames, the frame says so.`,
+  frameStranger: "Nobody is signed in here: in this frame the app counts you by your address.",
+  frameInsecure:
+    "In this frame the app counts you by your address: without TLS browsers keep no cookies of frames. In its own tab, too, it knows you by TLS alone.",
   asStranger: "Nobody is signed in here: your calls are counted by your address.",
   bySession: (name: string) => `${name}, by session`,
   noLimit: "no limit of GPU time",

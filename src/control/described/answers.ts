@@ -34,6 +34,7 @@ import type {
 } from "../../contract/api.ts";
 import type { Change } from "../../contract/changes.ts";
 import type { DomainChangeView, DomainView } from "../../contract/domains.ts";
+import type { FrameView } from "../../contract/hand-over.ts";
 import type { HubJobView, SetStorage, StorageUsages } from "../../contract/hub-storage.ts";
 import type { HubRuntime, HubSpace } from "../../contract/hub.ts";
 import type {
@@ -130,6 +131,7 @@ export interface Answers {
   "GET /api/spaces/:owner/:name/events": Page<SpaceEventView>;
   "GET /api/spaces/:owner/:name/releases": Page<ReleaseView>;
   "PATCH /api/spaces/:owner/:name/settings": OwnerSettings;
+  "POST /api/spaces/:owner/:name/frame": FrameView;
   "POST /api/spaces/:owner/:name/restart": HubRuntime;
   "POST /api/spaces/:owner/:name/pause": HubRuntime;
   "POST /api/spaces/:owner/:name/resume": HubRuntime;

@@ -2,6 +2,7 @@
 import { budgetBody } from "../allowances.ts";
 import { routeBody } from "../pool-orders.ts";
 import { domainBody } from "../routes/domains.ts";
+import { frameBody } from "../routes/frames.ts";
 import { entryBody, entryNameBody } from "../routes/environment.ts";
 import { hardwareBody, pauseBody, rollbackBody, sleeptimeBody } from "../routes/space-states.ts";
 import { settingsChange } from "../space-settings.ts";
@@ -74,6 +75,11 @@ export const spaces = {
   "PATCH /api/spaces/:owner/:name/settings": {
     ...{ tag: "spaces", access: "write", summary: "Change settings; what is not named stays." },
     ...{ body: settingsChange, codes: act },
+  },
+  "POST /api/spaces/:owner/:name/frame": {
+    ...{ tag: "spaces", access: "account", summary: "Have the app know, in a frame of the console, who is signed in there." },
+    says: "For a session at the console: a token has none to give. The answer's address is good once, for a minute.",
+    ...{ body: frameBody, codes: [...missing, "control/conflict", "identity/insecure"] },
   },
   "POST /api/spaces/:owner/:name/restart": {
     ...{ tag: "spaces", access: "write", summary: "Start its app again." },

@@ -5,6 +5,8 @@
  */
 import {
   cookieIn,
+  frameCookieAttributes,
+  frameCookieName,
   handOverPaths,
   hostCookieAttributes,
   ticketPath,
@@ -63,18 +65,22 @@ export const handOverRoute: Route = (api, server) => {
     return sent(pathOf(Buffer.from(path, "base64url").toString()), [
       `${stateCookie}=; Max-Age=0; ${hostCookieAttributes}`,
       `${visitCookieName(at.place)}=${visit}; Max-Age=${lastsMs / 1000}; ${hostCookieAttributes}`,
+      noFrameCookie,
     ]);
   });
 
   api.get(handOverPaths.signOut, (c) => {
     const at = placeOf(server, originOf(c));
     if (at === undefined) return noPlace(c);
-    return sent("/", [`${visitCookieName(at.place)}=; Max-Age=0; ${hostCookieAttributes}`]);
+    return sent("/", [`${visitCookieName(at.place)}=; Max-Age=0; ${hostCookieAttributes}`, noFrameCookie]);
   });
 };
 
+/** Where console and apps are one site, a frame's cookie is a window's too. */
+const noFrameCookie = `${frameCookieName}=; Max-Age=0; ${frameCookieAttributes}`;
+
 /** An address of this platform's where a Space is or might be; `place` is what the edge finds it by. Nowhere else is anybody sent. */
-function placeOf(server: Server, text: string): { readonly origin: string; readonly place: string } | undefined {
+export function placeOf(server: Server, text: string): { readonly origin: string; readonly place: string } | undefined {
   const console = new URL(server.consoleUrl());
   const at = URL.canParse(text) ? new URL(text) : undefined;
   if (at === undefined || at.protocol !== console.protocol) return undefined;
@@ -94,12 +100,12 @@ function pathOf(wished: string | undefined): string {
     : "/";
 }
 
-function noPlace(c: ApiContext): Response {
+export function noPlace(c: ApiContext): Response {
   return refuse(c, "control/not-found", { detail: "That is no address of a Space of this platform." });
 }
 
 /** 303: a GET, whatever led here. The ticket in an address is for nobody's record of where a visitor came from. */
-function sent(location: string, cookies: readonly string[] = []): Response {
+export function sent(location: string, cookies: readonly string[] = []): Response {
   const headers = new Headers({ location, "cache-control": "no-store", "referrer-policy": "no-referrer" });
   for (const cookie of cookies) headers.append("set-cookie", cookie);
   return new Response(null, { status: 303, headers });

@@ -93,7 +93,12 @@ const notKept =
 
 /** Browsers keep the session's cookie where nobody on the way can read it: over TLS, or on the machine itself (W3C Secure Contexts §3.1). */
 export function isInsecure(c: ApiContext): boolean {
-  const { protocol, hostname } = new URL(originOf(c));
+  return isInsecureAt(originOf(c));
+}
+
+/** The same of another address. */
+export function isInsecureAt(origin: string): boolean {
+  const { protocol, hostname } = new URL(origin);
   const isHere =
     hostname === "localhost" || hostname.endsWith(".localhost") || isLoopback(hostname.replace(/[[\]]/g, ""));
   return protocol === "http:" && !isHere;
