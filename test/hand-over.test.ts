@@ -168,7 +168,9 @@ for (const apart of [false, true]) {
       // Bob's app, in the console's frame, has alice's in a frame of its own, and asks it: it is the console's partition, where her cookie is.
       const bobs = page.frames().find((one) => one.url().startsWith(open()));
       const nested = page.waitForResponse((answer) => answer.url() === `${closed()}/`);
-      await bobs?.evaluate(`${frameOf(`${closed()}/`)}; void fetch("${closed()}/", { mode: "no-cors", credentials: "include" })`);
+      await bobs?.evaluate(
+        `${frameOf(`${closed()}/`)}; void fetch("${closed()}/", { mode: "no-cors", credentials: "include" })`,
+      );
       assert.equal((await nested).status(), 403);
       const { items } = await until("both were refused", async () => {
         const seen = await alice.client.requests("alice/closed");

@@ -167,7 +167,8 @@ export const en = {
   ownTab: "Own tab",
   frameShow: "Show it here",
   frameHide: "Hide it",
-  frameKnown: (name: string) => `In this frame the app knows you as ${name}, by your session here. Where your browser keeps no cookies of frames, the frame says so.`,
+  frameKnown: (name: string) =>
+    `In this frame the app knows you as ${name}, by your session here. Where your browser keeps no cookies of frames, the frame says so.`,
   frameStranger: "Nobody is signed in here: in this frame the app counts you by your address.",
   frameInsecure:
     "In this frame the app counts you by your address: without TLS browsers keep no cookies of frames. In its own tab, too, it knows you by TLS alone.",

@@ -77,7 +77,11 @@ export const spaces = {
     ...{ body: settingsChange, codes: act },
   },
   "POST /api/spaces/:owner/:name/frame": {
-    ...{ tag: "spaces", access: "account", summary: "Have the app know, in a frame of the console, who is signed in there." },
+    ...{
+      tag: "spaces",
+      access: "account",
+      summary: "Have the app know, in a frame of the console, who is signed in there.",
+    },
     says: "For a session at the console: a token has none to give. The answer's address is good once, for a minute.",
     ...{ body: frameBody, codes: [...missing, "control/conflict", "identity/insecure"] },
   },

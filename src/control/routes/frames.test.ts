@@ -18,7 +18,11 @@ async function open() {
   for (const name of ["demo", "other"]) await world.space(name);
   const api = createChecked(world.server);
   const fetch = async (url: string, init: RequestInit = {}) => {
-    const response = await api.fetch(new Request(url, init), { origin: new URL(url).origin, inside: null, address: "" });
+    const response = await api.fetch(new Request(url, init), {
+      origin: new URL(url).origin,
+      inside: null,
+      address: "",
+    });
     const text = await response.text();
     return {
       status: response.status,

@@ -32,7 +32,9 @@ export const framesRoute: Route = (api, server) => {
     const caller = signedIn(c);
     if (caller instanceof Response) return caller;
     if (caller.via.kind !== "session")
-      return refuse(c, "control/conflict", { detail: "A token has no frame: it is for who is signed in at the console." });
+      return refuse(c, "control/conflict", {
+        detail: "A token has no frame: it is for who is signed in at the console.",
+      });
     const wish = await jsonBody(c, frameBody);
     if (wish instanceof Response) return wish;
     const { owner, name } = c.req.param();
@@ -42,9 +44,13 @@ export const framesRoute: Route = (api, server) => {
     if (at === undefined || server.spaces.at(at.place) !== row.id)
       return refuse(c, "control/invalid", { detail: `${wish.address} is no address of ${row.id}.` });
     if (at.place.startsWith(":"))
-      return refuse(c, "control/conflict", { detail: "A Space that is told apart by its port shares the console's host." });
+      return refuse(c, "control/conflict", {
+        detail: "A Space that is told apart by its port shares the console's host.",
+      });
     if (isInsecureAt(at.origin))
-      return refuse(c, "identity/insecure", { detail: `Browsers keep no cookie of a frame at ${at.origin}, without TLS.` });
+      return refuse(c, "identity/insecure", {
+        detail: `Browsers keep no cookie of a frame at ${at.origin}, without TLS.`,
+      });
     const console = new URL(originOf(c)).origin;
     const ticket = server.handOvers.giveFrame({ session: caller.via.id, place: at.place, console });
     const url = `${at.origin}${handOverPaths.frame}?${new URLSearchParams({ ticket, console }).toString()}`;
@@ -57,7 +63,8 @@ export const framesRoute: Route = (api, server) => {
     const console = consoleOf(server, c.req.query("console"));
     if (at === undefined || console === undefined) return noPlace(c);
     // Who sends somebody else's browser here with a ticket of their own would have it visit as them: the console's page says that it did.
-    if (!isFrame(c)) return framed(c, { code: "identity/cross-site", says: "It is for a frame of the console.", console });
+    if (!isFrame(c))
+      return framed(c, { code: "identity/cross-site", says: "It is for a frame of the console.", console });
     if (ticket === undefined) {
       const isKept = cookieIn(c.req.header("cookie"), frameCookieName) !== undefined;
       return isKept ? sent("/") : notKept(console);
@@ -66,7 +73,11 @@ export const framesRoute: Route = (api, server) => {
     const isOurs = from !== undefined && URL.canParse(from) && new URL(from).origin === console;
     const session = server.handOvers.takeFrame(ticket, { place: at.place, console });
     if (session === undefined || !isOurs)
-      return framed(c, { code: "identity/bad-ticket", says: "Its ticket was for another frame, or is over: show the app again.", console });
+      return framed(c, {
+        code: "identity/bad-ticket",
+        says: "Its ticket was for another frame, or is over: show the app again.",
+        console,
+      });
     const visit = server.signVisit({ session, place: framePlace(at.place) });
     const onward = `${handOverPaths.frame}?${new URLSearchParams({ console }).toString()}`;
     const headers = new Headers(framedBy(console));
