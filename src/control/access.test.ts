@@ -49,6 +49,7 @@ const needs: Readonly<Record<string, Access>> = {
   "GET /.waybill/sign-in": "open",
   "GET /.waybill/enter": "open",
   "GET /.waybill/sign-out": "open",
+  "GET /.waybill/frame": "open",
   "GET /hand-over": "open",
   "GET /metrics": "operator",
   "GET /checkpoint": "open",

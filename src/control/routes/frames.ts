@@ -31,12 +31,12 @@ export const framesRoute: Route = (api, server) => {
   api.post("/api/spaces/:owner/:name/frame", async (c) => {
     const caller = signedIn(c);
     if (caller instanceof Response) return caller;
+    const wish = await jsonBody(c, frameBody);
+    if (wish instanceof Response) return wish;
     if (caller.via.kind !== "session")
       return refuse(c, "control/conflict", {
         detail: "A token has no frame: it is for who is signed in at the console.",
       });
-    const wish = await jsonBody(c, frameBody);
-    if (wish instanceof Response) return wish;
     const { owner, name } = c.req.param();
     const row = knownSpace(c, server);
     if (row === undefined) return noSpace(c, `${owner}/${name}`);
