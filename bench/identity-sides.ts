@@ -64,5 +64,5 @@ export function eitherIdentity(clock: Clock): EdgeOptions["identity"] {
   };
 }
 
-/** What is signed of a real token, less a request's id. */
-const signedChars = 290;
+/** What is signed of the token that {@link wholeIdentity} mints, less a request's id. */
+const signedChars = 269;

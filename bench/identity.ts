@@ -173,8 +173,7 @@ async function revoked(report: Report): Promise<Figure[]> {
         await up.admin.revokeToken(id);
       });
       const workers = new Set<string>();
-      // Refusals after the first hundred of a minute are counted: their id is the count's, and names no worker.
-      for (const work of each.works.filter((id) => id.startsWith("q_"))) {
+      for (const work of each.works) {
         const { entries } = await up.admin.explain(work);
         for (const { emitter } of entries) if (emitter.startsWith("edge-")) workers.add(emitter);
       }

@@ -3,7 +3,7 @@ import { createHmac } from "node:crypto";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";
 import { instant } from "../stdx/time.ts";
-import { mintVisitorToken, verifyVisitorToken, visitorTokenMaxLength } from "./visitor-token.ts";
+import { mintVisitorToken, preparedKey, verifyVisitorToken, visitorTokenMaxLength } from "./visitor-token.ts";
 import type { VisitorTokenTerms } from "./visitor-token.ts";
 
 const t0 = Date.UTC(2026, 10, 22, 12);
@@ -49,6 +49,34 @@ describe("mintVisitorToken", () => {
       tier: "free",
       by: "token",
     });
+  });
+
+  test("is the same whatever was minted before it with its prepared key", () => {
+    const few = <const Value>(...values: readonly Value[]) => fc.constantFrom(...values);
+    const change = fc.record(
+      {
+        space: few("alice/demo", "bob/demo"),
+        user: few("bob", "carla", null),
+        account: few("bob", "carla", "address:192.0.2.7"),
+        tier: few("free", "pro"),
+        billedBy: few("token", "session"),
+        request: few("q_0123456789abcdef", "q_abcdef0123456789"),
+        forwarded: few({ root: "q_a", hops: 1 }, { root: "q_b", hops: 2 }, undefined),
+        asksFor: few("/render", undefined),
+        issuedAt: few(instant(t0 + 311), instant(t0 + 1_311)),
+        expiresAt: few(instant(t0 + 600_311), instant(t0 + 601_311)),
+      } as const,
+      { requiredKeys: [] },
+    );
+    fc.assert(
+      fc.property(fc.array(change, { minLength: 2, maxLength: 12 }), (changes) => {
+        const prepared = preparedKey(terms);
+        for (const changed of changes) {
+          const alone = { ...terms, ...changed };
+          assert.equal(mintVisitorToken({ ...alone, ...prepared }), mintVisitorToken(alone));
+        }
+      }),
+    );
   });
 
   test("that was passed on keeps the first request and the number of Spaces, and neither can be changed", () => {

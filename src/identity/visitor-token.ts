@@ -45,15 +45,17 @@ export interface VisitorKey {
   readonly prepared?: PreparedKey | undefined;
 }
 
-/** What all tokens of a key share, and room to write the rest of one in. */
+/** What all tokens of a key share, room to write the rest of one in, and what the last one shares with many that follow it. */
 export interface PreparedKey {
   readonly header: string;
   readonly room: Buffer;
+  readonly payloads: Payloads;
 }
 
 /** The key, ready to mint with: what is the same in all its tokens is made once. */
 export function preparedKey({ kid, key }: Pick<VisitorKey, "kid" | "key">): VisitorKey {
-  return { kid, key, prepared: { header: headerOf(kid), room: Buffer.allocUnsafeSlow(visitorTokenMaxLength) } };
+  const room = Buffer.allocUnsafeSlow(visitorTokenMaxLength);
+  return { kid, key, prepared: { header: headerOf(kid), room, payloads: new Payloads() } };
 }
 
 export interface VisitorTokenTerms extends VisitorClaims, VisitorKey {}
@@ -76,8 +78,11 @@ const billings: Readonly<Record<BilledBy, true>> = { token: true, session: true,
 
 /** The token of one request to one Space. Takes a few microseconds. */
 export function mintVisitorToken(terms: VisitorTokenTerms): string {
-  const { header, room } = terms.prepared ?? { header: headerOf(terms.kid), room: undefined };
-  const signed = `${header}.${encode(payloadOf(terms), room)}`;
+  const { prepared } = terms;
+  const signed =
+    prepared === undefined
+      ? `${headerOf(terms.kid)}.${encode(payloadOf(terms))}`
+      : `${prepared.header}.${encode(prepared.payloads.of(terms), prepared.room)}`;
   return `${signed}.${mac(terms.key, signed)}`;
 }
 
@@ -118,24 +123,70 @@ function headerOf(kid: string): string {
 }
 
 /** As `JSON.stringify` would write it; by hand, since each request waits for it. */
-function payloadOf({
-  space,
-  issuedAt,
-  expiresAt,
-  request,
-  account,
-  user,
-  tier,
-  billedBy,
-  forwarded,
-  asksFor,
-}: VisitorClaims): string {
-  const [iat, exp] = [Math.floor(issuedAt / 1000), Math.ceil(expiresAt / 1000)];
+function payloadOf(claims: VisitorClaims): string {
+  const { space, issuedAt, expiresAt, request } = claims;
+  return `${frontOf(space, wholeSeconds(issuedAt, expiresAt))}${quoted(request)}${restOf(claims)}`;
+}
+
+interface WholeSeconds {
+  readonly iat: number;
+  readonly exp: number;
+}
+
+function wholeSeconds(issuedAt: Instant, expiresAt: Instant): WholeSeconds {
+  return { iat: Math.floor(issuedAt / 1000), exp: Math.ceil(expiresAt / 1000) };
+}
+
+/** Up to the request's id. */
+function frontOf(space: string, { iat, exp }: WholeSeconds): string {
+  return `{"iss":"${issuer}","aud":${quoted(space)},"iat":${iat},"exp":${exp},"jti":`;
+}
+
+/** After it: who makes the request. */
+function restOf({ account, user, tier, billedBy, forwarded, asksFor }: VisitorClaims): string {
   const sub = quoted(account);
   const who = user === null ? "" : `,"user":${user === account ? sub : quoted(user)}`;
   const chain = forwarded === undefined ? "" : `,"root":${quoted(forwarded.root)},"hops":${forwarded.hops}`;
   const named = asksFor === undefined ? "" : `,"fn":${quoted(asksFor)}`;
-  return `{"iss":"${issuer}","aud":${quoted(space)},"iat":${iat},"exp":${exp},"jti":${quoted(request)},"sub":${sub}${who},"tier":"${tier}","by":"${billedBy}"${chain}${named}}`;
+  return `,"sub":${sub}${who},"tier":"${tier}","by":"${billedBy}"${chain}${named}}`;
+}
+
+/** One payload after the other: a visitor's requests come several at a time, and those of one second differ by their ids alone. */
+class Payloads {
+  #space: string | undefined;
+  #iat = 0;
+  #exp = 0;
+  #front = "";
+  #of: VisitorClaims | undefined;
+  #rest = "";
+
+  of(claims: VisitorClaims): string {
+    const { space, issuedAt, expiresAt, request } = claims;
+    const seconds = wholeSeconds(issuedAt, expiresAt);
+    const { iat, exp } = seconds;
+    if (space !== this.#space || iat !== this.#iat || exp !== this.#exp) {
+      this.#front = frontOf(space, seconds);
+      this.#space = space;
+      this.#iat = iat;
+      this.#exp = exp;
+    }
+    if (this.#of === undefined || !isOfOne(claims, this.#of)) {
+      this.#rest = restOf(claims);
+      this.#of = claims;
+    }
+    return `${this.#front}${quoted(request)}${this.#rest}`;
+  }
+}
+
+function isOfOne(one: VisitorClaims, other: VisitorClaims): boolean {
+  return (
+    one.account === other.account &&
+    one.user === other.user &&
+    one.tier === other.tier &&
+    one.billedBy === other.billedBy &&
+    one.forwarded === other.forwarded &&
+    one.asksFor === other.asksFor
+  );
 }
 
 /** Texts that JSON writes as they are. */
