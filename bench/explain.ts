@@ -1,6 +1,6 @@
 /**
- * Evidence: how fast packed records become durable beside the rate at which an edge makes them, how long `explain` takes on a store that is
- * full of them, what a request costs on disk, and what a stranger's flood of bad requests leaves.
+ * Evidence: how fast packed records become durable beside the rate at which an edge makes them, also where each takes the place of an older
+ * one, how long `explain` takes on a store that is full of them, what a request costs on disk, and what a stranger's flood of bad requests leaves.
  */
 import type { ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -28,6 +28,8 @@ const round = 50_000;
 const edgeRuns = 5;
 const edgeWindowMs = 2_000;
 const edgeWarmUpMs = 5_000;
+/** Records that come in while explain is asked, and some more: nothing is dropped before it is asked. */
+const room = 4 * round;
 const connections = 32;
 const explained = 2_000;
 /** Beside which explain is asked: requests per second of a busy edge, and how often their records come. */
@@ -46,16 +48,19 @@ export const run: Bench = async (report, { full, quick }) => {
     const figures: Figure[] = [];
     const path = join(disk, "evidence.db");
     const clock = { wall: () => instant(Date.now()), monotonic: () => Math.trunc(performance.now()) };
-    const store = await openEvidenceStore({ path, clock, random: randomBytes });
+    // An operator of so many records keeps as many.
+    const retention = { packedMaxRows: total + room };
+    const store = await openEvidenceStore({ path, clock, random: randomBytes, retention });
     try {
       const made = new RecordsOfAnEdge(edge.spool, join(disk, "spool"));
       figures.push(await ingested(store, { made, total, edge, report }));
+      const onDisk = storeBytes(path) / total;
       figures.push(...(await explanations(store, made, report)));
+      figures.push(await replaced(store, { made, total, edge, report }), figure("bytes per request", "B", [onDisk]));
     } finally {
       await store.close();
     }
     for (const child of children.splice(0)) await ended(child);
-    figures.push(figure("bytes per request", "B", [storeBytes(path) / total]));
     rmSync(path);
     figures.push(await strangers(report));
     return {
@@ -111,12 +116,7 @@ async function ingested(store: EvidenceStore, { made, total, edge, report }: Ing
   const runs: number[] = [];
   const edgeRates: number[] = [];
   for (let done = 0; done < total; done += round) {
-    made.write(round);
-    const shipper = openShipper({ folder: made.folder });
-    const since = performance.now();
-    await drain(shipper, (batch) => store.ingest(batch));
-    const perSecond = (round / (performance.now() - since)) * 1_000;
-    made.clear();
+    const perSecond = await taken(store, made, async () => {});
     if (done + edgeRuns * round >= total) {
       runs.push(perSecond);
       edgeRates.push(await edge.rate());
@@ -128,6 +128,40 @@ async function ingested(store: EvidenceStore, { made, total, edge, report }: Ing
   const peer = peerOf("records/s that an edge makes", edgeRates, runs);
   report(`the edge: ${peer.value} requests/s`);
   return { ...figure("records/s ingested", "records/s", runs), peers: [peer] };
+}
+
+/** A full store takes in more, and drops as much. */
+async function replaced(store: EvidenceStore, { made, total, edge, report }: Ingest): Promise<Figure> {
+  while ((await store.totals()).packed < total + room) await taken(store, made, async () => {});
+  await store.retain();
+  const runs: number[] = [];
+  const edgeRates: number[] = [];
+  for (let run = 0; run < edgeRuns; run++) {
+    runs.push(await taken(store, made, () => store.retain()));
+    edgeRates.push(await edge.rate());
+  }
+  const { packed } = await store.totals();
+  if (packed > total + room) throw new Error(`${packed} records are there, and ${total + room} are to be kept`);
+  const peer = peerOf("records/s that an edge makes", edgeRates, runs);
+  const all = figure("records/s ingested, each in the place of one that is dropped", "records/s", runs);
+  report(`${Math.round(all.ours)} records/s, each in the place of one that is dropped`);
+  return { ...all, peers: [peer] };
+}
+
+/** A round of records; per second, from their spool to the end of what is done after. */
+async function taken(
+  store: EvidenceStore,
+  made: RecordsOfAnEdge,
+  after: () => Promise<unknown>,
+): Promise<number> {
+  made.write(round);
+  const shipper = openShipper({ folder: made.folder });
+  const since = performance.now();
+  await drain(shipper, (batch) => store.ingest(batch));
+  await after();
+  const perSecond = (round / (performance.now() - since)) * 1_000;
+  made.clear();
+  return perSecond;
 }
 
 /** Of works from all over the store: read, and told what they mean; first alone, then while the store takes in more. */

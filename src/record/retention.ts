@@ -54,12 +54,32 @@ function overRows(store: EvidenceDatabase, { now, packedMaxRows, failedMaxRows }
     const number = store.packedRows.spaceNumber(space);
     if (told < over) dropped += dropPacked(store, now, "space = ? AND failed = 1", [number], over - told);
   }
-  const all = logs.reduce((sum, { records }) => sum + records, 0);
-  const [largest] = logs.sort((a, b) => b.records - a.records);
-  if (largest === undefined || all <= packedMaxRows) return dropped;
-  const over = Math.min(all - packedMaxRows, retainBatch);
-  const number = store.packedRows.spaceNumber(largest.space);
-  return dropped + dropPacked(store, now, "space = ? AND failed = 0", [number], over);
+  const over = logs.reduce((sum, { records }) => sum + records, 0) - packedMaxRows;
+  if (over <= 0) return dropped;
+  const rows = cuts(logs, Math.min(over, retainBatch)).flatMap(({ space, count }) =>
+    oldestPacked(store, "space = ? AND failed = 0", [store.packedRows.spaceNumber(space)], count),
+  );
+  return dropped + removePacked(store, now, rows);
+}
+
+/**
+ * What each Space loses, at least `count` together and fewer than a Space's one more each: the largest come down to one level. They do so at
+ * once, because what came in at the same time lies on the same pages: one Space after the other would have each page written for each.
+ */
+export function cuts(
+  sizes: readonly { readonly space: string; readonly records: number }[],
+  count: number,
+): readonly { readonly space: string; readonly count: number }[] {
+  const all = [...sizes].sort((a, b) => b.records - a.records);
+  let sum = 0;
+  for (const [at, { records }] of all.entries()) {
+    sum += records;
+    const level = Math.max(0, Math.floor((sum - count) / (at + 1)));
+    if (level < (all[at + 1]?.records ?? 0)) continue;
+    const cut = all.slice(0, at + 1).map((one) => ({ space: one.space, count: one.records - level }));
+    return cut.filter((one) => one.count > 0);
+  }
+  return [];
 }
 
 /** The oldest of those that `which` names, with `values` in its places: the store keeps one statement for each text. */
@@ -70,11 +90,25 @@ function dropPacked(
   values: readonly (string | number)[],
   count: number = retainBatch,
 ): number {
-  const rows = store
+  return removePacked(store, now, oldestPacked(store, which, values, count));
+}
+
+type Row = Readonly<Record<string, unknown>>;
+
+function oldestPacked(
+  store: EvidenceDatabase,
+  which: string,
+  values: readonly (string | number)[],
+  count: number,
+): readonly Row[] {
+  return store
     .prepare(
       `SELECT n, source, seq, shape, space, at, request, failed, work, body FROM packed WHERE ${which} ORDER BY at LIMIT ?`,
     )
     .all(...values, count);
+}
+
+function removePacked(store: EvidenceDatabase, now: number, rows: readonly Row[]): number {
   const remove = store.prepare("DELETE FROM packed WHERE n = ?");
   const requests: Counted[] = [];
   const tally = new Tally();

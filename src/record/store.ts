@@ -37,9 +37,9 @@ export const retentionDefaults = {
 };
 /** Counters reach the store within this. */
 const countEveryMs = 1000;
-/** Retention looks this often, and for as many rounds as there is something to drop, at most {@link retainRounds}. */
+/** Retention looks this often, and for as many rounds as there is something to drop, at most {@link retainRounds}: 750,000 rows a look. */
 const retainEveryMs = 60_000;
-const retainRounds = 40;
+const retainRounds = 150;
 /** Calls that may wait for the worker; more mean that it has stopped, and are refused. */
 const pendingMax = 10_000;
 
@@ -70,6 +70,7 @@ export class EvidenceStore {
   #failure: Error | undefined;
   #closing: Promise<void> | undefined;
   #timers: NodeJS.Timeout[] = [];
+  #retaining = false;
   /** What the status is made of. */
   readonly status = new StatusRecord((ask) => this.#call({ op: "status", ask }));
   /** Told of each batch that is stored, whole or in part, and in which nothing is malformed. */
@@ -191,7 +192,7 @@ export class EvidenceStore {
     if (rows.length > 0) await this.#call({ op: "count", rows });
   }
 
-  /** Drops what is over age or over count now. Resolves with the number of rows dropped. */
+  /** Drops what is over age or over count now. Resolves with the number of rows dropped. Batches are taken in between two rounds. */
   async retain(): Promise<number> {
     let all = 0;
     for (let round = 0; round < retainRounds; round += 1) {
@@ -254,8 +255,12 @@ export class EvidenceStore {
     await this.flush().catch((error: unknown) => this.#warn("counters could not be stored", error));
   }
 
+  /** One look at a time: on a slow disk one may take longer than it is to the next. */
   async #retainQuietly(): Promise<void> {
+    if (this.#retaining) return;
+    this.#retaining = true;
     await this.retain().catch((error: unknown) => this.#warn("old evidence could not be dropped", error));
+    this.#retaining = false;
   }
 
   #warn(says: string, cause: unknown): void {

@@ -12,6 +12,8 @@ export interface GitEnd {
 
 /** A push with its build takes some seconds; a large one on a busy machine a minute. */
 const gitWithinMs = 300_000;
+/** What it prints at once: a tree of a hundred thousand files is some 10 MB. */
+const saysMaxBytes = 64_000_000;
 
 export class GitClient implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), "wb-git-"));
@@ -98,8 +100,9 @@ export class GitClient implements Disposable {
   }
 
   #sync(cwd: string, ...args: readonly string[]): string {
-    const { status, stdout, stderr } = spawnSync("git", args, { cwd, env: this.#env, encoding: "utf8" });
-    if (status !== 0) throw new Error(`git ${args.join(" ")} ended with ${status}: ${stderr}`);
+    const options = { cwd, env: this.#env, encoding: "utf8", maxBuffer: saysMaxBytes } as const;
+    const { status, stdout, stderr, error } = spawnSync("git", args, options);
+    if (status !== 0) throw new Error(`git ${args.join(" ")} ended with ${status}: ${stderr}`, { cause: error });
     return stdout;
   }
 
