@@ -149,11 +149,7 @@ async function replaced(store: EvidenceStore, { made, total, edge, report }: Ing
 }
 
 /** A round of records; per second, from their spool to the end of what is done after. */
-async function taken(
-  store: EvidenceStore,
-  made: RecordsOfAnEdge,
-  after: () => Promise<unknown>,
-): Promise<number> {
+async function taken(store: EvidenceStore, made: RecordsOfAnEdge, after: () => Promise<unknown>): Promise<number> {
   made.write(round);
   const shipper = openShipper({ folder: made.folder });
   const since = performance.now();
