@@ -14,7 +14,10 @@ const retryAfterMs = 1_000;
 
 const queries = new QueryClient({
   defaultOptions: {
+    // A machine without a network may well reach a platform that runs on it: whether there is an answer is seen by asking.
+    mutations: { networkMode: "always" },
     queries: {
+      networkMode: "always",
       staleTime: 1_000,
       retryDelay: retryAfterMs,
       retry: (tries, error) => tries < triesMost && !isRefused(error),

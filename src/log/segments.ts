@@ -157,21 +157,31 @@ export function readLogFiles(folder: string, from: number, limit: number, find: 
   let room = answerMaxBytes;
   let search = searchedBytes;
   const most = Math.min(limit, answerMaxLines);
+  const lacks = lacking(find.grep);
   for (const [at, first] of firsts.entries()) {
     const end = firsts[at + 1];
     if (end !== undefined && next >= end) continue;
     for (const text of linesFrom(segmentPath(folder, first), before("n", next))) {
       if (lines.length >= most || room <= 0 || search <= 0) return { lines, next, more: true };
       search -= text.length;
+      const { n, at: writtenAt } = fieldsOf(text);
+      if (n > next) lines.push(goneNote({ from: next, to: n - 1, at: writtenAt, isFirst: at === 0 }));
+      next = n + 1;
+      if (lacks(text)) continue;
       const line = JSON.parse(text) as LogLine;
-      if (line.n > next) lines.push(goneNote({ from: next, to: line.n - 1, at: line.at, isFirst: at === 0 }));
-      next = line.n + 1;
       if (!isFound(line, find)) continue;
       room -= text.length;
       lines.push(line);
     }
   }
   return { lines, next };
+}
+
+/** Whether a line's JSON cannot have the text that is looked for in it: it is written there as JSON has it. Most lines are parsed for nothing else. */
+function lacking(grep: string | undefined): (json: string) => boolean {
+  if (grep === undefined) return () => false;
+  const written = JSON.stringify(grep).slice(1, -1).toLowerCase();
+  return (json) => !json.toLowerCase().includes(written);
 }
 
 /** Whether a line is one of those that are asked for: its source, its time, and a text in it, whatever the case of its letters. */

@@ -1,0 +1,296 @@
+// The console under hard conditions: 10,000 Spaces, a log of a million lines, names of any length and script, words that are longer or go from right to left, a platform that is slow or away, a browser whose clock is wrong.
+import assert from "node:assert/strict";
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { LogWriter } from "../../src/log/segments.ts";
+import { openSqliteJournal } from "../../src/journal/index.ts";
+import { instant } from "../../src/stdx/time.ts";
+import { needs } from "../support/needs.ts";
+import { openChromium, signIn } from "../support/browser.ts";
+import { misplaced } from "../support/page-layout.ts";
+import { Platform, until, visit, type Account, type App } from "../support/platform.ts";
+
+const chromiumNeeds = await needs("chromium");
+const password = "correct horse battery";
+const manySpaces = 10_000;
+const manyLines = 1_000_000;
+const perWrite = 10_000;
+/** What the design allows in one list. */
+const rowsMost = 200;
+/** A person feels what takes longer (RAIL); three times that where other tests run beside. */
+const taskMostMs = 3 * 50;
+/** The claim is a second; three times that where other tests run beside. */
+const searchMostMs = 3_000;
+const slowMs = 5_000;
+/** `isName` takes no longer one. */
+const nameMost = 64;
+const hourMs = 3_600_000;
+const arabic = "مساحة العمل ذات الاسم الطويل جدا ".repeat(6).trim();
+
+describe("the console under hard conditions", chromiumNeeds, () => {
+  let up: Platform;
+  let browser: Browser;
+  let alice: Account;
+  let app: App;
+  let owner: Account;
+  let long: App;
+  const wrong: string[] = [];
+
+  before(async () => {
+    up = await Platform.start({ gpus: "1x2" });
+    browser = await openChromium();
+    alice = await up.account("alice");
+    for (const name of ["alice", "admin"]) await up.admin.setPassword(name, { password });
+    owner = await up.account("longestowner".padEnd(nameMost, "r"));
+    app = await up.deploy(alice, "demo");
+    long = await up.deploy(owner, "longestname".padEnd(nameMost, "e"), {
+      [`${arabic.slice(0, 80)}.txt`]: arabic,
+    });
+    await visit(`${app.url}/gpu/hold?seconds=0.1`, alice);
+    const build = app.deployed.build?.id ?? "";
+    await up.stop();
+    await addSpaces(up.data);
+    writeLog(join(up.data, "builds", build));
+    await up.up();
+  });
+  after(async () => {
+    await browser?.close();
+    await up?.[Symbol.asyncDispose]();
+  });
+
+  async function visitor(account: string, options: Parameters<Browser["newContext"]>[0] = {}): Promise<BrowserContext> {
+    const context = await browser.newContext({ locale: "en-GB", ...options });
+    context.on("weberror", (error) => wrong.push(String(error.error())));
+    context.on("console", (message) => {
+      if (/Content Security Policy|Refused to/i.test(message.text())) wrong.push(message.text());
+    });
+    const page = await context.newPage();
+    await page.goto(`${up.url}/login`);
+    await signIn(page, { account, password });
+    await page.getByRole("banner").getByRole("link", { name: account, exact: true }).waitFor();
+    await page.close();
+    return context;
+  }
+
+  test("shows the first of 10,000 Spaces at once, finds each of them, and does nothing for long after that on a slow machine", async () => {
+    await using context = await visitor("alice");
+    const page = await context.newPage();
+    const machine = await context.newCDPSession(page);
+    await machine.send("Emulation.setCPUThrottlingRate", { rate: 4 });
+    await page.addInitScript(
+      "globalThis.tasks = []; new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration, startTime }) => [Math.round(startTime), duration]))).observe({ type: 'longtask' })",
+    );
+    await page.goto(up.url);
+    const main = page.locator("main");
+    await main.getByRole("link", { name: "alice/demo" }).waitFor();
+    await main.getByRole("link", { name: "bob/space-00001" }).waitFor();
+    const paintedAt = await page.evaluate<number>("performance.now()");
+    assert.ok((await page.locator("main tr").count()) <= rowsMost);
+    await alice.client.changeSpace(app.space, { "sleep-after": "47m" });
+    // It has asked again by itself then.
+    await page.waitForResponse((response) => response.url().includes("of=others"), { timeout: 60_000 });
+    await page.waitForTimeout(1_000);
+    const tasks = await page.evaluate<readonly (readonly [number, number])[]>("tasks");
+    const late = tasks.filter(([at, ms]) => at > paintedAt && ms > taskMostMs);
+    assert.deepEqual(late, [], `painted at ${Math.round(paintedAt)} ms`);
+    await page.getByRole("button", { name: "More" }).first().click();
+    await until("the next ones", async () => (await page.locator("main tr").count()) > 120);
+    await page.keyboard.press("/");
+    await page.keyboard.type("space-09999");
+    await page.keyboard.press("Enter");
+    await main.getByRole("link", { name: "bob/space-09999" }).waitFor();
+    assert.deepEqual(wrong, []);
+  });
+
+  test("has a log of a million lines: some rows at a time, found in within a second, still where it was scrolled to", async () => {
+    await using context = await visitor("alice");
+    const page = await context.newPage();
+    await page.goto(`${up.url}/w/${app.deployed.build?.id}`);
+    await page.getByText(/^1000000 lines; the log has ended/).waitFor();
+    const box = page.getByRole("region", { name: "Log" });
+    for (const part of [0.5, 0.001, 0.9]) {
+      await box.hover();
+      await page.mouse.wheel(0, -50);
+      await box.evaluate((element, to) => {
+        const scrolled = element as unknown as { scrollTop: number; readonly scrollHeight: number };
+        scrolled.scrollTop = scrolled.scrollHeight * to;
+      }, part);
+      const near = Math.round(part * manyLines);
+      await until(`line ${near}`, async () => {
+        const [first = ""] = await box.locator("[data-index]").allInnerTexts();
+        return Math.abs(Number(/line (\d+) of/.exec(first)?.[1] ?? -1e9) - near) < 200;
+      });
+      assert.ok((await box.locator("[data-index]").count()) <= rowsMost);
+    }
+    const machine = await context.newCDPSession(page);
+    await machine.send("HeapProfiler.collectGarbage");
+    const { metrics } = await machine.send("Performance.enable").then(() => machine.send("Performance.getMetrics"));
+    const heapMB = (metrics.find(({ name }) => name === "JSHeapUsedSize")?.value ?? 0) / 1e6;
+    assert.ok(heapMB > 1 && heapMB < 60, `${heapMB} MB`);
+    const since = performance.now();
+    await page.getByLabel("Search in this log").fill("line 765432 of");
+    await page.keyboard.press("Enter");
+    await page.getByText("1 line found").waitFor();
+    const tookMs = performance.now() - since;
+    assert.ok(tookMs <= searchMostMs, `${tookMs} ms`);
+    await page.getByRole("link", { name: "765432" }).click();
+    await page.locator("#L765432").waitFor();
+    assert.deepEqual(wrong, []);
+  });
+
+  test("shows what an app prints as text, whatever it is, and stays where somebody scrolled while it prints on", async () => {
+    await using context = await visitor("alice");
+    const page = await context.newPage();
+    const say = (line: string): Promise<unknown> => visit(`${app.url}/say?line=${encodeURIComponent(line)}`);
+    for (let n = 0; n < 60; n += 1) await say(`before ${n}`);
+    await say(`<img src=x onerror="document.title='taken'"><script>document.title='taken'</script>`);
+    await say("\u001b]8;;javascript:document.title='taken'\u0007a link\u001b]8;;\u0007\u001b[2J\u001b[31mred\u001b[0m");
+    await page.goto(`${up.url}/spaces/${app.space}/logs`);
+    const box = page.getByRole("region", { name: "Log" });
+    await box.getByText("<img src=x onerror").waitFor();
+    await box.getByText("red", { exact: true }).waitFor();
+    assert.equal(await box.locator("img, script, a:not([id^=L])").count(), 0);
+    await box.hover();
+    await page.mouse.wheel(0, -400);
+    await page.getByRole("button", { name: "To the end" }).waitFor();
+    const top = (): Promise<number> =>
+      box.evaluate((element) => (element as unknown as { scrollTop: number }).scrollTop);
+    const before = await top();
+    for (let n = 0; n < 20; n += 1) await say(`after ${n}`);
+    await page.getByRole("button", { name: "To the end: 20 new" }).waitFor();
+    assert.equal(await top(), before);
+    await page.getByRole("button", { name: "To the end" }).click();
+    await box.getByText("after 19").waitFor();
+    assert.notEqual(await page.title(), "taken");
+    assert.deepEqual(wrong, []);
+  });
+
+  const screens = (): readonly string[] => [
+    ...["/", `/w/${app.deployed.build?.id}`, "/w/c_never", "/gpu", "/me", "/status", "/verify"],
+    ...["", "/builds", "/logs", "/requests", "/calls", "/files", "/settings"].map(
+      (tab) => `/spaces/${long.space}${tab}`,
+    ),
+    ...["nodes", "pools", "policies", "accounts?account=alice", "incidents", "audit"].map((part) => `/admin/${part}`),
+  ];
+
+  for (const { locale, dir } of [
+    { locale: "en-XA", dir: "ltr" },
+    { locale: "ar-XB", dir: "rtl" },
+  ])
+    test(`cuts nothing off and lays nothing on another, with the longest names and those in Arabic, in ${locale}`, async () => {
+      await alice.client.changeSpace(app.space, { "sleep-after": "never" });
+      await owner.client.setVariable(long.space, { key: "GREETING", value: arabic });
+      const { nodes } = await up.admin.nodes();
+      const node = nodes[0]?.name ?? "";
+      await up.admin.drain({ node }, { reason: arabic });
+      await using context = await visitor("admin", { locale });
+      const page = await context.newPage();
+      for (const width of [1_280, 320]) {
+        await page.setViewportSize({ width, height: 800 });
+        for (const path of screens()) {
+          await page.goto(up.url + path);
+          await settled(page);
+          assert.equal(await page.locator("html").getAttribute("dir"), dir);
+          assert.deepEqual(await misplaced(page), [], `${path} at ${width} px`);
+        }
+      }
+      await up.admin.undrain({ node });
+      assert.deepEqual(wrong, []);
+    });
+
+  test("says for what it waits on a slow platform, keeps what it knew when that is away, and goes on by itself", async () => {
+    await using context = await visitor("alice");
+    const page = await context.newPage();
+    await page.route("**/api/spaces?*", async (route) => {
+      await new Promise((done) => setTimeout(done, slowMs));
+      await route.continue();
+    });
+    await page.goto(up.url);
+    await page.getByText("Loading …").first().waitFor();
+    await page.getByText("Still waiting for Spaces …").first().waitFor();
+    await page.locator("main").getByRole("link", { name: "alice/demo" }).waitFor();
+    await page.unroute("**/api/spaces?*");
+    await context.setOffline(true);
+    await page
+      .getByText(/^Not updated since \d\d:\d\d$/)
+      .first()
+      .waitFor();
+    assert.ok(await page.locator("main").getByRole("link", { name: "alice/demo" }).isVisible());
+    await page.getByRole("link", { name: "GPU", exact: true }).click();
+    await page.getByRole("heading", { name: "The platform does not answer." }).first().waitFor();
+    await context.setOffline(false);
+    await page.getByText("Nobody waits.").waitFor();
+  });
+
+  test("tells the same times to a browser whose clock is an hour off", async () => {
+    const told = async (skewMs: number): Promise<readonly string[]> => {
+      await using context = await visitor("alice");
+      await context.addInitScript(
+        `{ const Real = Date; globalThis.Date = class extends Real { constructor(...a) { if (a.length === 0) super(Real.now() + ${skewMs}); else super(...a); } static now() { return Real.now() + ${skewMs}; } }; }`,
+      );
+      const page = await context.newPage();
+      const texts: string[] = [];
+      for (const path of [
+        "/",
+        `/spaces/${app.space}/builds`,
+        `/w/${app.deployed.build?.id}`,
+        "/me",
+        "/gpu",
+        "/status",
+      ]) {
+        await page.goto(up.url + path);
+        await settled(page);
+        texts.push((await page.locator("main").innerText()).replaceAll(/record \d+/g, "record"));
+      }
+      return texts;
+    };
+    const right = await told(0);
+    assert.deepEqual(await told(hourMs), right);
+    assert.deepEqual(await told(-hourMs), right);
+  });
+});
+
+/** All that the page asked for at first is there. */
+async function settled(page: Page): Promise<void> {
+  await page.locator("main h1").waitFor();
+  const waits = page.locator("main p[role=status]").filter({ hasText: /…$/ });
+  await until("nothing is waited for", async () => (await waits.count()) === 0);
+}
+
+/** While no platform runs: rows as it writes them, of Spaces without a release. */
+async function addSpaces(folder: string): Promise<void> {
+  const journal = await openSqliteJournal({
+    folder,
+    onFatal: (failure) => {
+      throw failure;
+    },
+  });
+  await journal.sql.run(
+    "INSERT INTO accounts (name, kind, tier, role, createdAt) SELECT 'bob', kind, tier, role, createdAt FROM accounts WHERE name = 'alice'",
+  );
+  await journal.sql.run(
+    `INSERT INTO spaces (id, owner, name, sdk, state, since, says, subdomain, address, createdAt, settings, createdBy)
+     WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ${manySpaces})
+     SELECT owner || '/' || name, owner, name, NULL, 'no-release', since, 'nothing was ever deployed here', owner || '-' || name,
+       '127.200.' || (n / 250) || '.' || (n % 250 + 1), since, settings, owner
+     FROM (SELECT n, printf('space-%05d', n) AS name, CASE n % 2 WHEN 1 THEN 'bob' ELSE 'alice' END AS owner, since, settings
+           FROM numbers, (SELECT since, settings FROM spaces LIMIT 1))`,
+  );
+  await journal[Symbol.asyncDispose]();
+}
+
+/** A build's log, as long as none is kept. */
+function writeLog(folder: string): void {
+  for (const name of readdirSync(folder)) rmSync(join(folder, name));
+  const clock = { wall: () => instant(Date.now()) };
+  const writer = new LogWriter(folder, clock, { segmentBytes: 1 << 30, segments: 2, first: 1 });
+  for (let n = 1; n <= manyLines; n += perWrite)
+    writer.write(
+      "build",
+      "out",
+      Array.from({ length: perWrite }, (_, at) => `line ${n + at} of a verbose compiler`),
+    );
+  writer.close();
+}
