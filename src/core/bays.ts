@@ -2,7 +2,7 @@
  * A node's cards of one pool, with the calls that wait for them and those that run by that pool. A GPU is used on its own node and
  * a call is served by one pool, so calls of two bays never compete.
  */
-import type { CallId, PoolName } from "./model.ts";
+import type { CallId, NodeName, PoolName } from "./model.ts";
 import { Leases } from "./leases.ts";
 import { Line } from "./line.ts";
 import { canHold } from "./slots.ts";
@@ -10,6 +10,8 @@ import type { Card } from "./slots.ts";
 import type { NodeState } from "./state.ts";
 
 export interface Bay {
+  /** Names it among all: {@link bayKey}. */
+  readonly key: string;
   readonly node: NodeState;
   readonly pool: PoolName;
   /** The calls that wait here. Derived from the calls. */
@@ -22,9 +24,13 @@ export interface Bay {
   cards: readonly Card[];
 }
 
+export const bayKey = (pool: PoolName, node: NodeName): string => `${pool} ${node}`;
+
 /** The node's bay of this pool; an empty one where it has none. */
 export function bayOf(node: NodeState, pool: PoolName): Bay {
-  return node.bays.get(pool) ?? { node, pool, queue: new Line(), leases: new Leases(), sinceOldest: 0, cards: [] };
+  const known = node.bays.get(pool);
+  if (known) return known;
+  return { key: bayKey(pool, node.name), node, pool, queue: new Line(), leases: new Leases(), sinceOldest: 0, cards: [] };
 }
 
 /** The same, and it is there from now on. */

@@ -23,20 +23,20 @@ import type {
   Credits,
   Event,
   FinalCall,
-  Funding,
   GrantedCall,
   OpenCall,
   PoolSettings,
   QueuedCall,
 } from "./model.ts";
-import type { Routed } from "./routes.ts";
 import { fillBays, keptBay } from "./bays.ts";
+import type { Bay } from "./bays.ts";
 import { shareKey } from "./line.ts";
 import { functionsMax, killWindowMs, poolDefaults } from "./policy.ts";
 import type { LedgerRecord } from "./record.ts";
 import { killKey, recentKills } from "./settlement.ts";
 import { nothingSpent } from "./share.ts";
 import { sinceAfter } from "./plan.ts";
+import { admittedCall, attachedCall, grantedCall, refusedCall, settledCall, voidedCall } from "./stages.ts";
 import { moveTime, poolOfCall, routeKey, withCardPool } from "./routing.ts";
 import {
   costIn,
@@ -73,7 +73,15 @@ export interface Position {
 /** Applies a whole record. */
 export function apply(state: State, record: LedgerRecord): void {
   assert(record.index === state.index + 1 && record.at >= state.at, "L14: (time, index) strictly increases");
-  for (const event of record.events) evolve(state, event, record);
+  const { events } = record;
+  for (let i = 0; i < events.length; i++) {
+    const event = events[i] as Event;
+    const next = events[i + 1];
+    if (event.type === "call-admitted" && next?.type === "call-granted" && next.call === event.terms.call) {
+      callServed(state, event, next, record.at);
+      i++;
+    } else evolve(state, event, record);
+  }
   state.index = record.index;
   state.at = record.at;
 }
@@ -259,18 +267,31 @@ function routeSet(state: State, { of, route }: Of<"route-set">): void {
 
 /* ── a call's life ──────────────────────────────────────────────────────── */
 
-function callRefused(state: State, { terms, refusal, routed }: Of<"call-refused">, { index, at }: Position): void {
-  finish(state, { stage: "refused", terms, refusal, ...(routed && { routed }), endedAt: at, endedIndex: index });
-  const capped = cappedBy(terms);
+function callRefused(state: State, event: Of<"call-refused">, position: Position): void {
+  finish(state, refusedCall(event, position));
+  const capped = cappedBy(event.terms);
   if (capped !== null) tokenOf(state, capped).kept++;
 }
 
 function callAdmitted(state: State, event: Of<"call-admitted">, at: Instant): void {
-  const { terms, heldMs, leaseMs, clipped } = event;
-  const counted = event.counted && { counted: event.counted };
+  const call = hold(state, event, at);
+  state.calls.set(call.terms.call, call);
+  standInLine(state, call);
+}
+
+/** What its admission and its grant make of the state one after the other, without the way into its line and out again. */
+function callServed(state: State, admission: Of<"call-admitted">, grant: Of<"call-granted">, at: Instant): void {
+  const call = hold(state, admission, at);
+  const bay = bayOfCall(state, call);
+  lease(state, { call, bay, isOldest: bay.queue.length === 0 }, grant, at);
+}
+
+/** Sets aside what the call may use at most. */
+function hold(state: State, event: Of<"call-admitted">, at: Instant): QueuedCall {
+  const { terms, heldMs } = event;
   assert(!state.calls.has(terms.call), "L12: one call, one hold");
   const account = accountOf(state, terms.account);
-  const payer = accountOf(state, event.sponsor ?? terms.account);
+  const payer = event.sponsor === undefined ? account : accountOf(state, event.sponsor);
   payer.heldMs = gpuMs(payer.heldMs + heldMs - sumOf(event.credits));
   moveCredits(payer, event.credits, ({ heldMs: held }, ms) => ({ heldMs: gpuMs(held + ms) }));
   const budget = event.sponsor === undefined ? undefined : budgetOf(state, terms.space);
@@ -286,15 +307,10 @@ function callAdmitted(state: State, event: Of<"call-admitted">, at: Instant): vo
     token.gpuMs += heldMs;
   }
   const pool = poolOfCall(event);
-  const deadline = after(at, settingsOf(state, pool).queueLimitMs);
-  const moveAt = moveTime(event.routed, at);
-  const { period } = payer;
   const entry = costIn(state, { pool, tier: terms.tier }, heldMs, at);
-  const hold = { terms, heldMs, leaseMs, clipped, admittedAt: at, period, ...counted, ...fundingIn(event), entry };
-  const waits = { ...routedIn(event), deadline, ...(moveAt !== undefined && { moveAt }) };
-  const call = { stage: "queued" as const, ...hold, ...waits };
-  state.calls.set(terms.call, call);
-  standInLine(state, call);
+  const deadline = after(at, settingsOf(state, pool).queueLimitMs);
+  const waits = { deadline, moveAt: moveTime(event.routed, at) };
+  return admittedCall(event, { admittedAt: at, period: payer.period, entry }, waits);
 }
 
 function callQueued(state: State, { call: id, deadline, estimateMs: told }: Of<"call-queued">, at: Instant): void {
@@ -320,89 +336,55 @@ function callStayed(state: State, { call: id, until }: Of<"call-stayed">): void 
 }
 
 function callGranted(state: State, event: Of<"call-granted">, at: Instant): void {
-  const waiting = queuedCall(state, event.call);
-  const { deadline: _over, estimateMs: _told, moveAt: _never, ...call } = waiting;
-  const { lease, attachBy } = event;
+  const call = queuedCall(state, event.call);
   const bay = bayOfCall(state, call);
+  const isOldest = bay.queue.isOldest(event.call);
+  leaveLine(state, call);
+  lease(state, { call, bay, isOldest }, event, at);
+}
+
+/** The call, out of its line, has its slots. `isOldest`: nobody who came before it waits. */
+function lease(
+  state: State,
+  { call, bay, isOldest }: { readonly call: QueuedCall; readonly bay: Bay; readonly isOldest: boolean },
+  event: Of<"call-granted">,
+  at: Instant,
+): void {
   bay.node.grants = event.number;
-  bay.sinceOldest = sinceAfter(bay.sinceOldest, event.turn, bay.queue.isOldest(event.call));
-  leaveLine(state, waiting);
+  bay.sinceOldest = sinceAfter(bay.sinceOldest, event.turn, isOldest);
   const key = shareKeyOf(call);
   setSpent(state, key, spentAfterGrant(spentBy(state, key), call.entry));
-  for (const id of lease.slots) {
+  for (const id of event.lease.slots) {
     const slot = state.slots.get(id);
     assert(slot, "L8: a lease is of slots that exist");
     state.slots.set(id, slotAfter(event, slot, at));
   }
-  putLeased(state, { ...call, stage: "granted", grantedAt: at, lease, attachBy, visitorLeft: false });
+  putLeased(state, grantedCall(call, event, at));
 }
 
-function callAttached(state: State, { call: id, pid }: Of<"call-attached">, at: Instant): void {
-  const call = leasedCall(state, id);
+function callAttached(state: State, event: Of<"call-attached">, at: Instant): void {
+  const call = leasedCall(state, event.call);
   assert(call.stage === "granted", "L30: a call attaches once");
-  const { attachBy: _over, ...rest } = call;
-  putLeased(state, { ...rest, stage: "attached", attachedAt: at, pid });
+  putLeased(state, attachedCall(call, event, at));
 }
 
-function callVoided(state: State, event: Of<"call-voided">, { index, at }: Position): void {
+function callVoided(state: State, event: Of<"call-voided">, position: Position): void {
   const call = openCall(state, event.call);
   assert(event.releasedMs === call.heldMs, "L6: the whole hold of a voided call is released");
   if (call.stage === "queued") leaveLine(state, call);
-  else endLease(state, call, gpuMs(0), at);
-  const { terms, heldMs, leaseMs, clipped, admittedAt, period } = call;
-  const { cause, rule } = event;
-  const { grantedAt, lease } = call.stage === "queued" ? { grantedAt: null, lease: null } : call;
+  else endLease(state, call, gpuMs(0), position.at);
   release(state, call, gpuMs(0), []);
-  finish(state, {
-    stage: "voided",
-    terms,
-    heldMs,
-    leaseMs,
-    clipped,
-    admittedAt,
-    period,
-    ...fundingIn(call),
-    ...routedIn(call),
-    cause,
-    rule,
-    grantedAt,
-    lease,
-    endedAt: at,
-    endedIndex: index,
-  });
+  finish(state, voidedCall(call, event, position));
 }
 
-function callSettled(state: State, event: Of<"call-settled">, { index, at }: Position): void {
+function callSettled(state: State, event: Of<"call-settled">, position: Position): void {
   const call = leasedCall(state, event.call);
-  const { cause, usedMs, chargedMs, releasedMs, rule, credits } = event;
+  const { chargedMs, releasedMs, credits } = event;
   assert(chargedMs + releasedMs === call.heldMs, "L2, L6: charge and release make up the hold");
   release(state, call, chargedMs, credits ?? []);
-  endLease(state, call, chargedMs, at);
-  remember(state, call.terms, event, at);
-  const { terms, heldMs, leaseMs, clipped, admittedAt, period, grantedAt, lease, visitorLeft } = call;
-  const attachedAt = call.stage === "attached" ? call.attachedAt : null;
-  finish(state, {
-    stage: "settled",
-    terms,
-    heldMs,
-    leaseMs,
-    clipped,
-    admittedAt,
-    period,
-    ...fundingIn(call),
-    ...routedIn(call),
-    grantedAt,
-    lease,
-    visitorLeft,
-    attachedAt,
-    cause,
-    usedMs,
-    chargedMs,
-    ...(credits && { chargedCredits: credits }),
-    rule,
-    endedAt: at,
-    endedIndex: index,
-  });
+  endLease(state, call, chargedMs, position.at);
+  remember(state, call.terms, event, position.at);
+  finish(state, settledCall(call, event, position));
 }
 
 function putLeased(state: State, call: GrantedCall | AttachedCall): void {
@@ -455,15 +437,6 @@ function moveCredits(
     );
     payer.allowances = payer.allowances.with(at, moved);
   }
-}
-
-/** Only what is there: a key without a value is no key. */
-function fundingIn({ sponsor, credits, overrides }: Funding): Funding {
-  return { ...(sponsor !== undefined && { sponsor }), ...(credits && { credits }), ...(overrides && { overrides }) };
-}
-
-function routedIn({ routed }: { readonly routed?: Routed }): { readonly routed?: Routed } {
-  return routed ? { routed } : {};
 }
 
 function budgetOf(state: State, space: string): Mutable<Budget> {

@@ -6,7 +6,7 @@ import { assert } from "../stdx/assert.ts";
 import type { Instant } from "../stdx/time.ts";
 import { gpuMs } from "./amounts.ts";
 import type { GpuMs } from "./amounts.ts";
-import { bayOf } from "./bays.ts";
+import { bayKey, bayOf } from "./bays.ts";
 import type { Bay } from "./bays.ts";
 import { FewMap, FewSet } from "./few.ts";
 import type { ShareKey } from "./line.ts";
@@ -137,13 +137,13 @@ export function comesInto(plan: Plan, call: Waiting): void {
 
 /** How many of the bay's calls wait after the events so far. */
 export function countWaiting({ waiting }: Plan, bay: Bay): number {
-  return bay.queue.length + (waiting.get(bayKey(bay)) ?? 0);
+  return bay.queue.length + (waiting.get(bay.key) ?? 0);
 }
 
 /** How many calls wait in the pool, on all nodes, after the events so far. */
 export function countWaitingIn({ state, waiting }: Plan, pool: PoolName): number {
   let count = state.waitingIn.get(pool) ?? 0;
-  for (const [bay, more] of waiting) if (bay.startsWith(bayKeyOf(pool, ""))) count += more;
+  for (const [bay, more] of waiting) if (bay.startsWith(bayKey(pool, ""))) count += more;
   return count;
 }
 
@@ -165,14 +165,6 @@ export function baysAt(plan: Plan, node: NodeState): readonly Bay[] {
   for (const call of plan.coming.values()) if (call.terms.node === node.name) pools.add(poolOfCall(call));
   if (pools.size === node.bays.size) return [...node.bays.values()];
   return [...pools].sort().map((pool) => bayOf(node, pool));
-}
-
-export function bayKey({ node, pool }: Bay): string {
-  return bayKeyOf(pool, node.name);
-}
-
-function bayKeyOf(pool: PoolName, node: NodeName): string {
-  return `${pool} ${node}`;
 }
 
 /** The calls that come into the bay's line, in their order; some of them may be granted already. */
@@ -222,8 +214,8 @@ function granted(plan: Plan, { call: id, turn }: Extract<Event, { type: "call-gr
   const call = plan.coming.get(id) ?? plan.state.calls.get(id);
   assert(call && "leaseMs" in call, "L8: a lease is a known call's");
   const bay = bayOf(nodeOf(plan.state, call.terms.node), poolOfCall(call));
-  const since = plan.since.get(bayKey(bay)) ?? bay.sinceOldest;
-  plan.since.set(bayKey(bay), sinceAfter(since, turn, isOldest(plan, bay, id)));
+  const since = plan.since.get(bay.key) ?? bay.sinceOldest;
+  plan.since.set(bay.key, sinceAfter(since, turn, isOldest(plan, bay, id)));
   const key = shareKeyOf(call);
   plan.spent.set(key, spentAfterGrant(spentNow(plan, key), call.entry));
   countWaits(plan, call, -1);
@@ -240,9 +232,9 @@ function ended(plan: Plan, id: CallId, charged: GpuMs): void {
   plan.gone.add(id);
 }
 
-function countWaits({ waiting }: Plan, call: Waiting, by: 1 | -1): void {
-  const bay = bayKeyOf(poolOfCall(call), call.terms.node);
-  waiting.set(bay, (waiting.get(bay) ?? 0) + by);
+function countWaits({ state, waiting }: Plan, call: Waiting, by: 1 | -1): void {
+  const { key } = bayOf(nodeOf(state, call.terms.node), poolOfCall(call));
+  waiting.set(key, (waiting.get(key) ?? 0) + by);
 }
 
 function spentNow({ spent, state }: Plan, key: ShareKey): Spent {

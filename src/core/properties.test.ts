@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { durationMs, seconds } from "../stdx/time.ts";
 import { attachEndsAt, dueAt, leasedOn, nextDeadline, queuedOn, settleEndsAt } from "./deadlines.ts";
 import { decide } from "./decide.ts";
-import { apply } from "./evolve.ts";
+import { apply, evolve } from "./evolve.ts";
 import { couldPay, limitInForce } from "./audit-funds.ts";
 import { balanceOf, take } from "./audit.ts";
 import { checkInvariants } from "./invariants.ts";
@@ -66,6 +66,17 @@ describe("what must never happen, whatever is asked in whatever order", () => {
       decide(it.state, step.make(it.state), it.now);
       assert.equal(stateHashInput(it.state), before);
     });
+  });
+
+  property("L25: a record gives the state that its events give one by one", 25, (run) => {
+    const [whole, single] = [emptyState(), emptyState()];
+    for (const record of lived(run).records) {
+      apply(whole, record);
+      for (const event of record.events) evolve(single, event, record);
+      Object.assign(single, { index: record.index, at: record.at });
+      assert.equal(stateHashInput(whole), stateHashInput(single));
+    }
+    assert.deepEqual(checkInvariants(whole), []);
   });
 
   property("L15: a tick before the next deadline records nothing", 25, (run) => {

@@ -12,7 +12,7 @@ import { isEarlier } from "./line.ts";
 import type { Group, ShareKey, Stand } from "./line.ts";
 import type { Bay } from "./bays.ts";
 import type { CallId, TurnRule } from "./model.ts";
-import { bayKey, comingInto } from "./plan.ts";
+import { comingInto } from "./plan.ts";
 import type { Plan, Waiting } from "./plan.ts";
 import { poolDefaults } from "./policy.ts";
 import { nothingSpent, compareSpent, plus } from "./share.ts";
@@ -38,7 +38,7 @@ export function* turnsOn(plan: Plan, bay: Bay): Generator<Turn, undefined> {
   }
   const { oldestEvery = poolDefaults.oldestEvery } = settingsOf(plan.state, bay.pool);
   const order = new Order(plan, bay, coming);
-  let since = plan.since.get(bayKey(bay)) ?? bay.sinceOldest;
+  let since = plan.since.get(bay.key) ?? bay.sinceOldest;
   for (;;) {
     const rule = since + 1 >= oldestEvery ? "oldest" : "share";
     const call = rule === "oldest" ? order.oldest() : order.next();
