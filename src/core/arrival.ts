@@ -115,7 +115,7 @@ function offer(ask: Ask, bay: Bay, routed?: Routed): Decision {
   const entry = costIn(state, { pool: bay.pool, tier: terms.tier }, admission.heldMs, now);
   comesInto(plan, { terms, leaseMs: admission.leaseMs, entry, ...(routed && { routed }) });
   grantWaiting(plan, bay);
-  return plan.gone.has(terms.call) ? decided(plan) : enqueue(ask, plan, bay, routed);
+  return plan.gone?.has(terms.call) ? decided(plan) : enqueue(ask, plan, bay, routed);
 }
 
 function refuse({ state, terms, now }: Ask, refusal: Refusal, routed?: Routed, plan = planOn(state, now)): Decision {

@@ -94,7 +94,7 @@ export function decide(state: State, command: Command, now: Instant): Decision {
     case "leave":
       return leave(state, command, now);
     case "attach":
-      return attach(state, command, now);
+      return attach(state, command);
     case "end":
       return end(state, command, now);
     case "clear-slot":
@@ -198,13 +198,11 @@ function leave(state: State, { call: id }: Of<"leave">, now: Instant): Decision 
   return decided(plan);
 }
 
-function attach(state: State, { call: id, fence, pid }: Of<"attach">, now: Instant): Decision {
+function attach(state: State, { call: id, fence, pid }: Of<"attach">): Decision {
   const call = leased(state, id, fence);
   if ("ok" in call) return call;
   if (call.stage === "attached") return nothing;
-  const plan = planOn(state, now);
-  push(plan, { v: 1, type: "call-attached", call: id, pid });
-  return decided(plan);
+  return { ok: true, events: [{ v: 1, type: "call-attached", call: id, pid }] };
 }
 
 function end(state: State, command: Of<"end">, now: Instant): Decision {

@@ -9,7 +9,7 @@ import { take } from "./audit.ts";
 import { bayOf } from "./bays.ts";
 import { Ledger, card, eventOf, ledger, terms } from "./ledger.suite.ts";
 import type { CallTerms, Event, GrantedCall, QueuedCall } from "./model.ts";
-import { planOn } from "./plan.ts";
+import { comesInto, planOn } from "./plan.ts";
 import { costIn } from "./sharing.ts";
 import { cloneState, nodeOf } from "./state.ts";
 import { turnsOn } from "./turns.ts";
@@ -186,7 +186,7 @@ function past(it: Ledger, count: number): Ledger {
 /** Waiting calls whose turn would be before this one's. */
 function aheadOf({ state, now }: Ledger, asked: CallTerms): string[] {
   const plan = planOn(state, now);
-  plan.coming.set(asked.call, {
+  comesInto(plan, {
     terms: asked,
     leaseMs: asked.declaredMs,
     entry: costIn(state, asked, gpuMs(asked.declaredMs), now),

@@ -29,7 +29,7 @@ export function moveDue(plan: Plan, node: NodeState): void {
   let count = leaveLostPools(plan, node);
   for (const { queue } of node.bays.values()) {
     for (const id of queue.dueToMove(plan.now)) {
-      if (plan.gone.has(id) || plan.moved.has(id)) continue;
+      if (plan.gone?.has(id) || plan.moved?.has(id)) continue;
       if (++count > movesMax) return;
       moveOrStay(plan, waitingCall(plan, id));
     }
@@ -44,7 +44,7 @@ export function leaveLostPools(plan: Plan, node: NodeState): number {
   let count = 0;
   for (const bay of node.bays.values()) {
     for (const id of lostIn(bay, cardsAt(plan, bay)) ?? []) {
-      if (plan.gone.has(id)) continue;
+      if (plan.gone?.has(id)) continue;
       if (count === movesMax) return count;
       count++;
       const call = waitingCall(plan, id);
@@ -57,8 +57,8 @@ export function leaveLostPools(plan: Plan, node: NodeState): number {
 /** Grants what can be granted after such events, and tells those that moved and still wait of their places. */
 export function settleLines(plan: Plan, node: NodeState): void {
   grantOn(plan, node);
-  for (const bay of plan.moved.size === 0 ? [] : baysAt(plan, node)) {
-    const waiting = comingInto(plan, bay).filter(({ terms }) => !plan.gone.has(terms.call));
+  for (const bay of plan.moved === undefined ? [] : baysAt(plan, node)) {
+    const waiting = comingInto(plan, bay).filter(({ terms }) => !plan.gone?.has(terms.call));
     const places = waiting.length === 0 ? undefined : placesOn(plan, bay);
     for (const { terms } of waiting) {
       const place = places?.get(terms.call) ?? lastPlaceOn(plan, bay, terms);

@@ -33,54 +33,55 @@ import type { NodeState, State } from "./state.ts";
 /** What a waiting call needs to be granted or estimated; one that comes has no place in its line yet. */
 export type Waiting = Pick<Admitted, "terms" | "leaseMs" | "entry" | "routed">;
 
+/** What a decision did not change, it has no map of: most change two or three of these. */
 export interface Plan {
   readonly state: State;
   readonly now: Instant;
   readonly events: Event[];
   readonly slotAt: SlotAt;
-  readonly slots: FewMap<SlotId, Slot>;
-  readonly cards: FewMap<NodeName, readonly Card[]>;
-  readonly trouble: FewMap<NodeName, readonly CardTrouble[]>;
+  slots: FewMap<SlotId, Slot> | undefined;
+  cards: FewMap<NodeName, readonly Card[]> | undefined;
+  trouble: FewMap<NodeName, readonly CardTrouble[]> | undefined;
   /** What is drained after the events so far. */
   drains: Drains;
   /** Calls that these events took out of their stage: a queue's entry of such a call no longer counts. */
-  readonly gone: FewSet<CallId>;
+  gone: FewSet<CallId> | undefined;
   /** Calls that come into a line, in their order, last of those that are in it: the one that is scheduled, and those that moved. */
-  readonly coming: FewMap<CallId, Waiting>;
+  coming: FewMap<CallId, Waiting> | undefined;
   /** Calls that moved: the entry in the line that they left no longer counts. */
-  readonly moved: FewSet<CallId>;
-  /** How many more calls wait in a bay after these events, or fewer; by {@link bayKey}. */
-  readonly waiting: FewMap<string, number>;
-  readonly grants: FewMap<NodeName, number>;
+  moved: FewSet<CallId> | undefined;
+  /** How many more calls wait in a bay after these events, or fewer; by its key. */
+  waiting: FewMap<string, number> | undefined;
+  grants: FewMap<NodeName, number> | undefined;
   /** Accounts whose place in a queue these events changed, with what each has spent after them. */
-  readonly spent: FewMap<ShareKey, Spent>;
-  /** Grants since one was to the call that waited longest, of bays that were granted to, by {@link bayKey}. */
-  readonly since: FewMap<string, number>;
+  spent: FewMap<ShareKey, Spent> | undefined;
+  /** Grants since one was to the call that waited longest, of bays that were granted to, by their keys. */
+  since: FewMap<string, number> | undefined;
 }
 
 export function planOn(state: State, now: Instant): Plan {
-  const slots = new FewMap<SlotId, Slot>();
-  return {
+  const plan: Plan = {
     state,
     now,
     events: [],
-    slots,
     slotAt: (id) => {
-      const slot = slots.get(id) ?? state.slots.get(id);
+      const slot = plan.slots?.get(id) ?? state.slots.get(id);
       assert(slot, "a card's slot is known", id);
       return slot;
     },
-    cards: new FewMap(),
-    trouble: new FewMap(),
+    slots: undefined,
+    cards: undefined,
+    trouble: undefined,
     drains: state.drains,
-    gone: new FewSet(),
-    coming: new FewMap(),
-    moved: new FewSet(),
-    waiting: new FewMap(),
-    grants: new FewMap(),
-    spent: new FewMap(),
-    since: new FewMap(),
+    gone: undefined,
+    coming: undefined,
+    moved: undefined,
+    waiting: undefined,
+    grants: undefined,
+    spent: undefined,
+    since: undefined,
   };
+  return plan;
 }
 
 export function decided(plan: Plan): Decision {
@@ -94,11 +95,11 @@ export function push(plan: Plan, event: Event): void {
     case "slot-free":
     case "slot-warm":
     case "slot-clearing":
-      plan.slots.set(event.slot, slotAfter(event, plan.slotAt(event.slot), plan.now));
+      (plan.slots ??= new FewMap()).set(event.slot, slotAfter(event, plan.slotAt(event.slot), plan.now));
       break;
     case "call-granted":
       granted(plan, event);
-      for (const slot of event.lease.slots) plan.slots.set(slot, slotAfter(event, plan.slotAt(slot), plan.now));
+      for (const slot of event.lease.slots) (plan.slots ??= new FewMap()).set(slot, slotAfter(event, plan.slotAt(slot), plan.now));
       break;
     case "call-voided":
       ended(plan, event.call, gpuMs(0));
@@ -111,13 +112,13 @@ export function push(plan: Plan, event: Event): void {
       assert(call?.stage === "queued", "L49: only a waiting call moves on");
       countWaits(plan, call, -1);
       comesInto(plan, movedCall(plan.state, call, event, plan.now));
-      plan.moved.add(event.call);
+      (plan.moved ??= new FewSet()).add(event.call);
       // In the line that it leaves its account's next call is another one from here on.
-      plan.spent.set(shareKeyOf(call), spentNow(plan, shareKeyOf(call)));
+      (plan.spent ??= new FewMap()).set(shareKeyOf(call), spentNow(plan, shareKeyOf(call)));
       break;
     }
     case "cards-changed":
-      plan.trouble.set(event.node, event.trouble);
+      (plan.trouble ??= new FewMap()).set(event.node, event.trouble);
       break;
     case "drain-set": {
       const { of, drain } = event;
@@ -131,45 +132,45 @@ export function push(plan: Plan, event: Event): void {
 
 /** The call comes into the line of its pool on its node. */
 export function comesInto(plan: Plan, call: Waiting): void {
-  plan.coming.set(call.terms.call, call);
+  (plan.coming ??= new FewMap()).set(call.terms.call, call);
   countWaits(plan, call, 1);
 }
 
 /** How many of the bay's calls wait after the events so far. */
 export function countWaiting({ waiting }: Plan, bay: Bay): number {
-  return bay.queue.length + (waiting.get(bay.key) ?? 0);
+  return bay.queue.length + (waiting?.get(bay.key) ?? 0);
 }
 
 /** How many calls wait in the pool, on all nodes, after the events so far. */
 export function countWaitingIn({ state, waiting }: Plan, pool: PoolName): number {
   let count = state.waitingIn.get(pool) ?? 0;
-  for (const [bay, more] of waiting) if (bay.startsWith(bayKey(pool, ""))) count += more;
+  for (const [bay, more] of waiting ?? []) if (bay.startsWith(bayKey(pool, ""))) count += more;
   return count;
 }
 
 /** The node's cards, as they are after the events so far. */
 export function nodeCardsAt(plan: Plan, node: NodeState): readonly Card[] {
-  return plan.cards.get(node.name) ?? node.cards;
+  return plan.cards?.get(node.name) ?? node.cards;
 }
 
 /** Those of a bay. */
 export function cardsAt(plan: Plan, { node, pool, cards }: Bay): readonly Card[] {
-  return plan.cards.get(node.name)?.filter((card) => card.pool === pool) ?? cards;
+  return plan.cards?.get(node.name)?.filter((card) => card.pool === pool) ?? cards;
 }
 
 /** The node's bays, and those into which calls or cards come by the events so far. */
 export function baysAt(plan: Plan, node: NodeState): readonly Bay[] {
-  if (plan.cards.size === 0 && plan.coming.size === 0) return [...node.bays.values()];
+  if (plan.cards === undefined && plan.coming === undefined) return [...node.bays.values()];
   const pools = new Set(node.bays.keys());
-  for (const { pool } of plan.cards.get(node.name) ?? []) pools.add(pool);
-  for (const call of plan.coming.values()) if (call.terms.node === node.name) pools.add(poolOfCall(call));
+  for (const { pool } of plan.cards?.get(node.name) ?? []) pools.add(pool);
+  for (const call of plan.coming?.values() ?? []) if (call.terms.node === node.name) pools.add(poolOfCall(call));
   if (pools.size === node.bays.size) return [...node.bays.values()];
   return [...pools].sort().map((pool) => bayOf(node, pool));
 }
 
 /** The calls that come into the bay's line, in their order; some of them may be granted already. */
 export function comingInto({ coming }: Plan, { node, pool }: Bay): Waiting[] {
-  if (coming.size === 0) return [];
+  if (coming === undefined) return [];
   const into: Waiting[] = [];
   for (const call of coming.values()) if (call.terms.node === node.name && poolOfCall(call) === pool) into.push(call);
   return into;
@@ -177,7 +178,7 @@ export function comingInto({ coming }: Plan, { node, pool }: Bay): Waiting[] {
 
 /** What is wrong with the node's cards after the events so far. */
 export function troubleAt(plan: Plan, node: NodeState): readonly CardTrouble[] {
-  return plan.trouble.get(node.name) ?? node.trouble;
+  return plan.trouble?.get(node.name) ?? node.trouble;
 }
 
 /** The cards that may be granted. */
@@ -188,19 +189,19 @@ export function wellCardsAt(plan: Plan, bay: Bay): readonly Card[] {
 
 /** Tells the plan of a joining node's cards; their new slots are free and were never leased. */
 export function withCards(plan: Plan, node: NodeName, cards: readonly Card[]): void {
-  plan.cards.set(node, cards);
+  (plan.cards ??= new FewMap()).set(node, cards);
   for (const card of cards) {
     card.slots.forEach((_, n) => {
       const id = slotId(node, card.device.index, n);
-      if (!plan.state.slots.has(id)) plan.slots.set(id, { stage: "free", fence: 0, since: plan.now });
+      if (!plan.state.slots.has(id)) (plan.slots ??= new FewMap()).set(id, { stage: "free", fence: 0, since: plan.now });
     });
   }
 }
 
 /** The grant channel's next number for this node. */
 export function nextGrant(plan: Plan, node: NodeName): number {
-  const number = (plan.grants.get(node) ?? nodeOf(plan.state, node).grants) + 1;
-  plan.grants.set(node, number);
+  const number = (plan.grants?.get(node) ?? nodeOf(plan.state, node).grants) + 1;
+  (plan.grants ??= new FewMap()).set(node, number);
   return number;
 }
 
@@ -211,15 +212,15 @@ export function sinceAfter(since: number, turn: TurnRule | undefined, isOldest: 
 }
 
 function granted(plan: Plan, { call: id, turn }: Extract<Event, { type: "call-granted" }>): void {
-  const call = plan.coming.get(id) ?? plan.state.calls.get(id);
+  const call = plan.coming?.get(id) ?? plan.state.calls.get(id);
   assert(call && "leaseMs" in call, "L8: a lease is a known call's");
   const bay = bayOf(nodeOf(plan.state, call.terms.node), poolOfCall(call));
-  const since = plan.since.get(bay.key) ?? bay.sinceOldest;
-  plan.since.set(bay.key, sinceAfter(since, turn, isOldest(plan, bay, id)));
+  const since = plan.since?.get(bay.key) ?? bay.sinceOldest;
+  (plan.since ??= new FewMap()).set(bay.key, sinceAfter(since, turn, isOldest(plan, bay, id)));
   const key = shareKeyOf(call);
-  plan.spent.set(key, spentAfterGrant(spentNow(plan, key), call.entry));
+  (plan.spent ??= new FewMap()).set(key, spentAfterGrant(spentNow(plan, key), call.entry));
   countWaits(plan, call, -1);
-  plan.gone.add(id);
+  (plan.gone ??= new FewSet()).add(id);
 }
 
 function ended(plan: Plan, id: CallId, charged: GpuMs): void {
@@ -227,26 +228,28 @@ function ended(plan: Plan, id: CallId, charged: GpuMs): void {
   assert(call && "leaseMs" in call, "L5: only an open call ends");
   const key = shareKeyOf(call);
   const spent = spentNow(plan, key);
-  plan.spent.set(key, call.stage === "queued" ? spent : spentAfterEnd(plan.state, spent, call, charged, plan.now));
+  (plan.spent ??= new FewMap()).set(key, call.stage === "queued" ? spent : spentAfterEnd(plan.state, spent, call, charged, plan.now));
   if (call.stage === "queued") countWaits(plan, call, -1);
-  plan.gone.add(id);
+  (plan.gone ??= new FewSet()).add(id);
 }
 
-function countWaits({ state, waiting }: Plan, call: Waiting, by: 1 | -1): void {
-  const { key } = bayOf(nodeOf(state, call.terms.node), poolOfCall(call));
+function countWaits(plan: Plan, call: Waiting, by: 1 | -1): void {
+  const { key } = bayOf(nodeOf(plan.state, call.terms.node), poolOfCall(call));
+  const waiting = (plan.waiting ??= new FewMap());
   waiting.set(key, (waiting.get(key) ?? 0) + by);
 }
 
 function spentNow({ spent, state }: Plan, key: ShareKey): Spent {
-  return spent.get(key) ?? spentBy(state, key);
+  return spent?.get(key) ?? spentBy(state, key);
 }
 
 /** Whether none that came before it still waits. */
 function isOldest(plan: Plan, bay: Bay, id: CallId): boolean {
   const { gone, moved } = plan;
+  if (bay.queue.length === 0 && plan.coming?.size === 1) return true; // nearly always
   for (const { call } of bay.queue.byAge())
-    if (!moved.has(call) && (call === id || !gone.has(call))) return call === id;
+    if (!moved?.has(call) && (call === id || !gone?.has(call))) return call === id;
   for (const { terms } of comingInto(plan, bay))
-    if (terms.call === id || !gone.has(terms.call)) return terms.call === id;
+    if (terms.call === id || !gone?.has(terms.call)) return terms.call === id;
   return true;
 }

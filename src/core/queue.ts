@@ -18,7 +18,7 @@ import type { Card, Pick } from "./slots.ts";
 import { drainOf, drainSays, isOwnWorker, pickSlots, troubleOf, workerOn } from "./slots.ts";
 import { settingsOf } from "./state.ts";
 import type { NodeState, State } from "./state.ts";
-import { turnsOn } from "./turns.ts";
+import { soleTurn, turnsOn } from "./turns.ts";
 import type { Turn } from "./turns.ts";
 
 /** A call's place: how many stand before it, all that keeps it, and when its turn is expected. */
@@ -40,7 +40,7 @@ export function grantOn(plan: Plan, node: NodeState): void {
 
 /** Grants to the bay's waiting calls as far as its slots reach, and orders idle workers away for those still waiting. */
 export function grantWaiting(plan: Plan, bay: Bay): void {
-  if (bay.queue.length === 0 && plan.coming.size === 0) return;
+  if (bay.queue.length === 0 && plan.coming === undefined) return;
   const cards = wellCardsAt(plan, bay);
   // One that passed the head has had a turn, or spent: another call may be the head now.
   let waits = grantTurns(plan, bay, cards);
@@ -50,6 +50,12 @@ export function grantWaiting(plan: Plan, bay: Bay): void {
 
 /** Grants turn by turn, up to the head that has to wait and the first that may pass it. */
 function grantTurns(plan: Plan, bay: Bay, cards: readonly Card[]): "none" | "waits" | "passed" {
+  const sole = soleTurn(plan, bay);
+  if (sole) {
+    const pick = pickSlots(cards, plan.slotAt, sole.terms, plan.state.fencesAbove);
+    if (pick) grant(plan, bay, sole, pick);
+    return pick ? "none" : "waits";
+  }
   const turns = turnsOn(plan, bay);
   for (let turn = turns.next().value; turn !== undefined; turn = turns.next().value) {
     const pick = pickSlots(cards, plan.slotAt, turn.terms, plan.state.fencesAbove);

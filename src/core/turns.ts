@@ -26,19 +26,27 @@ export interface Turn extends Waiting {
   readonly key: Spent;
 }
 
+/** The turn of the one call that comes into a bay in which nobody waits; undefined where it is not so. */
+export function soleTurn(plan: Plan, bay: Bay): Turn | undefined {
+  if (bay.queue.length > 0 || plan.coming?.size !== 1) return undefined;
+  const [call] = comingInto(plan, bay);
+  if (call === undefined || plan.gone?.has(call.terms.call)) return undefined;
+  return { ...call, rule: "share", key: call.entry ?? nothingSpent };
+}
+
 /**
  * The bay's waiting calls, in the order in which they would be granted if each that is due were granted in turn. Each
  * costs O(log n) from the first on. Events that take calls out of the queue may be pushed meanwhile.
  */
 export function* turnsOn(plan: Plan, bay: Bay): Generator<Turn, undefined> {
-  const coming = comingInto(plan, bay).filter(({ terms }) => !plan.gone.has(terms.call));
+  const coming = comingInto(plan, bay).filter(({ terms }) => !plan.gone?.has(terms.call));
   if (bay.queue.length === 0 && coming.length < 2) {
     for (const call of coming) yield { ...call, rule: "share", key: call.entry ?? nothingSpent };
     return;
   }
   const { oldestEvery = poolDefaults.oldestEvery } = settingsOf(plan.state, bay.pool);
   const order = new Order(plan, bay, coming);
-  let since = plan.since.get(bay.key) ?? bay.sinceOldest;
+  let since = plan.since?.get(bay.key) ?? bay.sinceOldest;
   for (;;) {
     const rule = since + 1 >= oldestEvery ? "oldest" : "share";
     const call = rule === "oldest" ? order.oldest() : order.next();
@@ -50,7 +58,7 @@ export function* turnsOn(plan: Plan, bay: Bay): Generator<Turn, undefined> {
 }
 
 function waitingCall({ state, coming }: Plan, id: CallId): Waiting {
-  const comes = coming.get(id);
+  const comes = coming?.get(id);
   if (comes) return comes;
   const call = state.calls.get(id);
   assert(call?.stage === "queued", "L5: only a queued call is in a queue");
@@ -86,7 +94,7 @@ class Order {
     this.#bay = bay;
     const { queue } = bay;
     this.#coming = coming.map((call, at) => this.#standOf(call, queue.nextNumber + at));
-    for (const [key, spent] of plan.spent) if (queue.group(key) || this.#comingOf.has(key)) this.#open(key, spent);
+    for (const [key, spent] of plan.spent ?? []) if (queue.group(key) || this.#comingOf.has(key)) this.#open(key, spent);
     for (const key of this.#comingOf.keys()) if (!this.#cursors.has(key)) this.#open(key, spentBy(plan.state, key));
     this.#groups = queue.groups();
     this.#group = this.#groups.next().value;
@@ -159,8 +167,8 @@ class Order {
   /** A call that moved on is left where it comes, and not in the line that it left. */
   #isLeft({ call }: Stand): boolean {
     const { gone, moved } = this.#plan;
-    if (this.#taken.has(call) || gone.has(call)) return false;
-    return !moved.has(call) || !this.#bay.queue.has(call);
+    if (this.#taken.has(call) || gone?.has(call)) return false;
+    return !moved?.has(call) || !this.#bay.queue.has(call);
   }
 }
 

@@ -53,7 +53,8 @@ function object(shape: Readonly<Record<string, Check>>): Check {
       if (!check(field)) return false;
       if (field !== undefined || Object.hasOwn(has, name)) named++;
     }
-    return Object.keys(has).length === named;
+    for (const name in has) if (Object.hasOwn(has, name)) named--;
+    return named === 0;
   };
 }
 
