@@ -8,7 +8,7 @@ import type { SqlRunner } from "../stdx/sql.ts";
 import type { Instant } from "../stdx/time.ts";
 import { decodeRecord } from "./encoding.ts";
 import { DatabaseFilled } from "./failures.ts";
-import { Packer } from "./packing.ts";
+import { inBytes, Packer } from "./packing.ts";
 import { genesisHash } from "./port.ts";
 import type { Head } from "./port.ts";
 import { appendParams } from "./postgres.ts";
@@ -99,7 +99,7 @@ async function copyNext(journal: SqliteJournal, head: Head, ask: Ask): Promise<H
     const record: LedgerRecord = decodeRecord(text, { index: Number(idx), file: "journal.db" });
     packer.add(text, Number(at), works.get(record.index) ?? []);
   }
-  const { params, head: reached } = appendParams(packer.seal(), head);
+  const { params, head: reached } = appendParams(inBytes(packer.seal()), head);
   const { rowCount } = await ask(sql.append, [noEpoch, ...params]);
   assert(rowCount === 1, "a new journal's head is where its copy is");
   return reached;

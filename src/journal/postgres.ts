@@ -13,7 +13,7 @@ import { chainHash, snapshotDigest } from "./database.ts";
 import type { Row } from "./database.ts";
 import { decodeRecord, encodeRecord } from "./encoding.ts";
 import { JournalBacklog, JournalDeposed, JournalStopped } from "./failures.ts";
-import { hashBytes, Packer } from "./packing.ts";
+import { hashBytes, inBytes, Packer, recordBytes } from "./packing.ts";
 import type { Pack } from "./packing.ts";
 import { backlogMax, genesisHash, snapshotsKept, workRecordsMax } from "./port.ts";
 import type { Compactable, Compaction, Head, JournalCounters, RolledUp, Snapshot, Verification } from "./port.ts";
@@ -49,8 +49,8 @@ export interface PostgresJournalOptions {
 
 /** Records in one commit: more would make those at its start wait. */
 const groupMax = 8192;
-/** Bytes in one commit: a record past it goes into the next. */
-const groupBytes = 8 * 1024 * 1024;
+/** Characters in one commit: a record past it goes into the next. */
+const groupLength = 8 * 1024 * 1024;
 /** For one statement that removes records: some ten million of them on a slow disk. */
 const compactWithinMs = 3_600_000;
 
@@ -251,7 +251,7 @@ export class PostgresJournal implements Compactable {
 
   #groupToFill(): Group {
     const filling = this.#filling;
-    if (filling !== undefined && filling.packer.count < groupMax && filling.packer.bytes < groupBytes) return filling;
+    if (filling !== undefined && filling.packer.count < groupMax && filling.packer.length < groupLength) return filling;
     const group: Group = { packer: new Packer(this.#next), durable: Promise.withResolvers() };
     this.#groups.push(group);
     return (this.#filling = group);
@@ -274,12 +274,12 @@ export class PostgresJournal implements Compactable {
 
   async #commit(group: Group): Promise<void> {
     if (this.#filling === group) this.#filling = undefined;
-    const bytes = group.packer.textBytes;
-    const { params, head } = appendParams(group.packer.seal(), this.#head);
+    const pack = inBytes(group.packer.seal());
+    const { params, head } = appendParams(pack, this.#head);
     await this.#write(sql.append, params, "append");
     this.#head = head;
     this.#commits += 1;
-    this.#bytes += bytes;
+    this.#bytes += recordBytes(pack);
   }
 
   async #compact(ask: Ask, { snapshot, counts, also }: Compaction): Promise<void> {

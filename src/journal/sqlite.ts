@@ -25,10 +25,8 @@ export interface SqliteJournalOptions {
 
 /** Questions that may wait for the thread. */
 const asksMax = 10_000;
-/** A pack leaves as soon as it is this large (some two hundred records), so that the thread inserts while this one goes on deciding. */
-const packBytes = 64 * 1024;
-/** A pack that follows a full one gets room for as much at once, and for the record that makes it full. */
-const fullPackBytes = packBytes + 4 * 1024;
+/** Characters: a pack leaves as soon as it has so many (some two hundred records), so that the thread inserts while this one goes on deciding. */
+const packLength = 64 * 1024;
 
 /**
  * Opens or makes the journal in a folder. Rejects with `DataFolderBusy`, `JournalDamaged` or `JournalFormatUnknown`; a
@@ -46,11 +44,13 @@ export async function openSqliteJournal(options: SqliteJournalOptions): Promise<
   return new SqliteJournal(thread, options, opened);
 }
 
-/** Packs that left, and whoever waits for them. */
-interface Waiting {
+/** Records that are promised together. */
+interface Packing {
   readonly packer: Packer;
   readonly durable: PromiseWithResolvers<void>;
 }
+/** A pack that left, from this record on. */
+type Sent = Pick<Packer, "first"> & Pick<Packing, "durable">;
 
 interface Asked {
   readonly resolve: (value: never) => void;
@@ -69,9 +69,8 @@ export class SqliteJournal implements Compactable {
   #head: Head;
   #next: number;
   #lastAt: number;
-  #packing: Waiting | undefined;
-  #wasFull = false;
-  readonly #sent: Waiting[] = [];
+  #packing: Packing | undefined;
+  readonly #sent: Sent[] = [];
   readonly #asked = new Map<number, Asked>();
   #askId = 0;
   #commits = 0;
@@ -122,7 +121,7 @@ export class SqliteJournal implements Compactable {
     packing.packer.add(encodeRecord(record), record.at, works);
     this.#next += 1;
     this.#lastAt = record.at;
-    if (packing.packer.bytes >= packBytes) this.#send();
+    if (packing.packer.length >= packLength) this.#send();
     return packing.durable.promise;
   }
 
@@ -188,21 +187,17 @@ export class SqliteJournal implements Compactable {
     await closed;
   }
 
-  #startPack(): Waiting {
+  #startPack(): Packing {
     setImmediate(() => this.#send());
-    const packer = this.#wasFull ? new Packer(this.#next, fullPackBytes) : new Packer(this.#next);
-    return { packer, durable: Promise.withResolvers() };
+    return { packer: new Packer(this.#next), durable: Promise.withResolvers() };
   }
 
   #send(): void {
     const packing = this.#packing;
     if (packing === undefined) return;
     this.#packing = undefined;
-    this.#sent.push(packing);
-    this.#wasFull = packing.packer.bytes >= packBytes;
-    const pack = packing.packer.seal();
-    this.#bytes += packing.packer.textBytes;
-    this.#post({ kind: "append", pack }, [pack.bytes.buffer]);
+    this.#sent.push({ first: packing.packer.first, durable: packing.durable });
+    this.#post({ kind: "append", pack: packing.packer.seal() });
   }
 
   #ask<N extends AskName>(name: N, ask: Asks[N]["ask"]): Promise<Asks[N]["answer"]> {
@@ -213,18 +208,18 @@ export class SqliteJournal implements Compactable {
     return new Promise((resolve, reject) => {
       const id = this.#askId++;
       this.#asked.set(id, { resolve, reject });
-      this.#post({ kind: "ask", id, name, ask } as ToThread, []);
+      this.#post({ kind: "ask", id, name, ask } as ToThread);
     });
   }
 
-  #post(message: ToThread, moved: readonly ArrayBuffer[]): void {
-    this.#thread.postMessage(message, moved);
+  #post(message: ToThread): void {
+    this.#thread.postMessage(message);
   }
 
   #hear(message: FromThread): void {
     switch (message.kind) {
       case "durable":
-        return this.#onDurable(message.head);
+        return this.#onDurable(message);
       case "answer":
         return this.#take(message.id).resolve(message.value as never);
       case "refused":
@@ -237,12 +232,13 @@ export class SqliteJournal implements Compactable {
     }
   }
 
-  #onDurable(head: Head): void {
+  #onDurable({ head, bytes }: Extract<FromThread, { kind: "durable" }>): void {
     this.#head = head;
     this.#commits += 1;
+    this.#bytes += bytes;
     let done = 0;
-    for (const { packer, durable } of this.#sent) {
-      if (packer.first > head.index) break;
+    for (const { first, durable } of this.#sent) {
+      if (first > head.index) break;
       durable.resolve();
       done += 1;
     }

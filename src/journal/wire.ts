@@ -5,7 +5,7 @@ import type { Row } from "./database.ts";
 import { BackupFailed, DataFolderBusy, JournalDamaged, JournalFormatUnknown, JournalStopped } from "./failures.ts";
 import type { Damage } from "./failures.ts";
 import type { Mark } from "./mark.ts";
-import type { Pack } from "./packing.ts";
+import type { TextPack } from "./packing.ts";
 import type { Compaction, Head, RolledUp, Snapshot } from "./port.ts";
 
 export interface ThreadData {
@@ -33,7 +33,7 @@ export interface Asks {
 export type AskName = keyof Asks;
 
 export type ToThread =
-  | { readonly kind: "append"; readonly pack: Pack }
+  | { readonly kind: "append"; readonly pack: TextPack }
   | {
       [N in AskName]: { readonly kind: "ask"; readonly id: number; readonly name: N; readonly ask: Asks[N]["ask"] };
     }[AskName];
@@ -46,7 +46,8 @@ export type FromThread =
       readonly passedOver: readonly number[];
     }
   | { readonly kind: "not-opened"; readonly failure: WireFailure }
-  | { readonly kind: "durable"; readonly head: Head }
+  /** Up to `head`, with one more commit of so many bytes of records. */
+  | { readonly kind: "durable"; readonly head: Head; readonly bytes: number }
   | { readonly kind: "answer"; readonly id: number; readonly value: unknown }
   | { readonly kind: "refused"; readonly id: number; readonly failure: WireFailure }
   | { readonly kind: "stopped"; readonly failure: WireFailure };

@@ -16,6 +16,7 @@ import { JournalDamaged } from "./failures.ts";
 import { lockFolder } from "./lock.ts";
 import { MarkFile } from "./mark.ts";
 import type { Mark } from "./mark.ts";
+import { inBytes, recordBytes } from "./packing.ts";
 import { Statements } from "./statements.ts";
 import { toWire } from "./wire.ts";
 import type { FromThread, ThreadData, ToThread } from "./wire.ts";
@@ -76,21 +77,27 @@ class WritingThread {
   /** Commits this pack and all that wait behind it. Returns the question that came after them, if one did. */
   #commitGroup(first: Append): Ask | undefined {
     this.#journal.begin();
-    this.#journal.append(first.pack);
+    let bytes = this.#append(first);
     let records = first.pack.lengths.length;
     let next: ToThread | undefined;
     while (records < groupMax) {
       next = receiveMessageOnPort(this.#port)?.message as ToThread | undefined;
       if (next?.kind !== "append") break;
-      this.#journal.append(next.pack);
+      bytes += this.#append(next);
       records += next.pack.lengths.length;
       next = undefined;
     }
     this.#journal.commit();
     const head = this.#journal.head;
-    this.#post({ kind: "durable", head });
+    this.#post({ kind: "durable", head, bytes });
     this.#mark.moveTo(head);
     return next as Ask | undefined;
+  }
+
+  #append(message: Append): number {
+    const pack = inBytes(message.pack);
+    this.#journal.append(pack);
+    return recordBytes(pack);
   }
 
   #answer(ask: Ask): void {
