@@ -30,7 +30,15 @@ export const bayKey = (pool: PoolName, node: NodeName): string => `${pool} ${nod
 export function bayOf(node: NodeState, pool: PoolName): Bay {
   const known = node.bays.get(pool);
   if (known) return known;
-  return { key: bayKey(pool, node.name), node, pool, queue: new Line(), leases: new Leases(), sinceOldest: 0, cards: [] };
+  return {
+    key: bayKey(pool, node.name),
+    node,
+    pool,
+    queue: new Line(),
+    leases: new Leases(),
+    sinceOldest: 0,
+    cards: [],
+  };
 }
 
 /** The same, and it is there from now on. */

@@ -99,7 +99,8 @@ export function push(plan: Plan, event: Event): void {
       break;
     case "call-granted":
       granted(plan, event);
-      for (const slot of event.lease.slots) (plan.slots ??= new FewMap()).set(slot, slotAfter(event, plan.slotAt(slot), plan.now));
+      for (const slot of event.lease.slots)
+        (plan.slots ??= new FewMap()).set(slot, slotAfter(event, plan.slotAt(slot), plan.now));
       break;
     case "call-voided":
       ended(plan, event.call, gpuMs(0));
@@ -193,7 +194,8 @@ export function withCards(plan: Plan, node: NodeName, cards: readonly Card[]): v
   for (const card of cards) {
     card.slots.forEach((_, n) => {
       const id = slotId(node, card.device.index, n);
-      if (!plan.state.slots.has(id)) (plan.slots ??= new FewMap()).set(id, { stage: "free", fence: 0, since: plan.now });
+      if (!plan.state.slots.has(id))
+        (plan.slots ??= new FewMap()).set(id, { stage: "free", fence: 0, since: plan.now });
     });
   }
 }
@@ -228,7 +230,10 @@ function ended(plan: Plan, id: CallId, charged: GpuMs): void {
   assert(call && "leaseMs" in call, "L5: only an open call ends");
   const key = shareKeyOf(call);
   const spent = spentNow(plan, key);
-  (plan.spent ??= new FewMap()).set(key, call.stage === "queued" ? spent : spentAfterEnd(plan.state, spent, call, charged, plan.now));
+  (plan.spent ??= new FewMap()).set(
+    key,
+    call.stage === "queued" ? spent : spentAfterEnd(plan.state, spent, call, charged, plan.now),
+  );
   if (call.stage === "queued") countWaits(plan, call, -1);
   (plan.gone ??= new FewSet()).add(id);
 }

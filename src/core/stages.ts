@@ -30,7 +30,11 @@ type Holds = Required<Pick<Admitted, "admittedAt" | "period" | "entry">>;
 type Waits = Pick<QueuedCall, "deadline"> & { readonly moveAt: Instant | undefined };
 
 /** It waits, be it for no time at all. */
-export function admittedCall(event: Of<"call-admitted">, { admittedAt, period, entry }: Holds, waits: Waits): QueuedCall {
+export function admittedCall(
+  event: Of<"call-admitted">,
+  { admittedAt, period, entry }: Holds,
+  waits: Waits,
+): QueuedCall {
   const { terms, heldMs, leaseMs, clipped } = event;
   const { deadline, moveAt } = waits;
   const call: Made<QueuedCall> = {
@@ -153,7 +157,10 @@ function takeOver(to: Made<Funding & { routed?: Routed }>, from: Funding & { rea
 }
 
 /** The same of what it keeps while it is open. */
-function takeOverOpen(to: Made<Pick<Admitted, "counted" | "entry"> & Funding & { routed?: Routed }>, from: Admitted): void {
+function takeOverOpen(
+  to: Made<Pick<Admitted, "counted" | "entry"> & Funding & { routed?: Routed }>,
+  from: Admitted,
+): void {
   if (from.counted) to.counted = from.counted;
   if (from.entry) to.entry = from.entry;
   takeOver(to, from);

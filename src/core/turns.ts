@@ -94,7 +94,8 @@ class Order {
     this.#bay = bay;
     const { queue } = bay;
     this.#coming = coming.map((call, at) => this.#standOf(call, queue.nextNumber + at));
-    for (const [key, spent] of plan.spent ?? []) if (queue.group(key) || this.#comingOf.has(key)) this.#open(key, spent);
+    for (const [key, spent] of plan.spent ?? [])
+      if (queue.group(key) || this.#comingOf.has(key)) this.#open(key, spent);
     for (const key of this.#comingOf.keys()) if (!this.#cursors.has(key)) this.#open(key, spentBy(plan.state, key));
     this.#groups = queue.groups();
     this.#group = this.#groups.next().value;
