@@ -51,8 +51,8 @@ export function CallTable({
             {stage === "queued" && <CancelCall id={id} />}
           </td>
           <td className={ui["amount"]}>{format.seconds(heldMs)}</td>
-          <td className={ui["amount"]}>{format.seconds(usedMs)}</td>
-          <td className={ui["amount"]}>{format.seconds(chargedMs)}</td>
+          <td className={ui["amount"]}>{stage === "ended" && format.seconds(usedMs)}</td>
+          <td className={ui["amount"]}>{stage === "ended" && format.seconds(chargedMs)}</td>
           <td>{receipt !== null && <a href={`/api/receipts/${receipt}`}>{receipt}</a>}</td>
         </tr>
       ))}

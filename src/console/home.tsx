@@ -111,7 +111,7 @@ function SpaceList({
         empty={text === "" ? empty : <p>{words.noMatch(text)}</p>}
       >
         {(spaces) => (
-          <table className={`${ui["table"]} ${ui["stacked"]}`}>
+          <table className={`${ui["table"]} ${ui["stacked"]} ${ui["spaces"]}`}>
             <TableHead names={[words.space, words.state, words.addresses]} />
             <tbody>
               {spaces.map((space) => (

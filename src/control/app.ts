@@ -12,7 +12,7 @@ import { EffectMade } from "./request-effects.ts";
 import { auditRoute } from "./routes/audit.ts";
 import { buildsRoute } from "./routes/builds.ts";
 import { callsRoute } from "./routes/calls.ts";
-import { consoleRoute } from "./routes/console.ts";
+import { consoleRoute, pageOfNothing } from "./routes/console.ts";
 import { docsRoute } from "./routes/docs.ts";
 import { domainsRoute } from "./routes/domains.ts";
 import { environmentRoute } from "./routes/environment.ts";
@@ -161,6 +161,7 @@ export function createApi(server: Server): Hono<ApiEnv> {
     const { pathname } = new URL(c.req.url);
     return (
       noSuchRepo(c, server, pathname) ??
+      pageOfNothing(c, server) ??
       refuse(c, "control/not-found", { detail: `${c.req.method} ${pathname} is not a route of this API.` })
     );
   });

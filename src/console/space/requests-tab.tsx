@@ -37,6 +37,7 @@ export function RequestsTab({ id }: { readonly id: string }): ReactNode {
           aria-label={words.requestsFind}
           placeholder={words.requestsFind}
           maxLength={200}
+          size={30}
           defaultValue={query.get("grep") ?? ""}
         />
         <select

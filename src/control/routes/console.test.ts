@@ -76,6 +76,17 @@ describe("the console for browsers", () => {
     assert.equal((await ask("/spaces/alice/closed/logs", owner)).status, 200);
   });
 
+  test("is what a browser gets where nothing is, which says so; a program and a request of the API get a problem", async () => {
+    const { world, ask } = await served(files);
+    await using _ = world;
+    for (const path of ["/nothing/here/at-all", "/absent"]) {
+      const page = await ask(path, browser);
+      assert.deepEqual([page.status, await page.text()], [404, "<!doctype html><div id=root></div>"], path);
+      assert.match((await ask(path)).headers.get("content-type") ?? "", /problem\+json/);
+    }
+    assert.match((await ask("/api/nothing", browser)).headers.get("content-type") ?? "", /json/);
+  });
+
   test("leaves the plain pages to who wants them: without a script, or for no browser", async () => {
     const { world, ask } = await served(files);
     await using _ = world;

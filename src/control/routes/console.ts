@@ -41,6 +41,12 @@ export const consoleRoute: Route = (api, server) => {
     });
 };
 
+/** What a browser gets at an address where nothing is; undefined for whoever asks for no page, and for one of the API. */
+export function pageOfNothing(c: ApiContext, server: Server): Response | undefined {
+  if (c.req.method !== "GET" || c.req.path.startsWith("/api/")) return undefined;
+  return pageFor(c, server, 404);
+}
+
 function pageFor(c: ApiContext, server: Server, status = 200): Response | undefined {
   if (c.req.query("plain") !== undefined || !prefersHtml(c.req.header("accept"))) return undefined;
   const { protocol, port } = new URL(server.consoleUrl());
