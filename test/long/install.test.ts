@@ -1,10 +1,10 @@
 /**
  * Waybill as somebody has it who installs it: the packed tarball in a clean prefix and a clean home, upgraded in place under running
- * apps, and taken away again. Beside it what the package ships for service managers and containers.
+ * apps, and taken away again. Beside it what the package ships for service managers.
  */
 import assert from "node:assert/strict";
 import { execFile, execFileSync, spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -28,8 +28,6 @@ const withinMs = 1_200_000;
 /** There is no release before this one: the same program under an earlier number stands for it. */
 const earlier = "0.0.9";
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
-const podman = programOnPath(["podman"]);
-const noImages = lackingForImages();
 const children = new Set<ChildProcess>();
 
 interface Ran {
@@ -143,22 +141,6 @@ describe("the packed package", () => {
     });
   });
 
-  test("is an image of share/Containerfile", { skip: noImages ?? false }, () => {
-    const where = join(folder, "image");
-    mkdirSync(where);
-    cpSync(tarball, join(where, `waybill-${version}.tgz`));
-    const file = join(root, "share/Containerfile");
-    const image = `waybill-test-${process.pid}`;
-    const run = (...args: readonly string[]): string =>
-      execFileSync(podman ?? "", args, { encoding: "utf8", timeout: withinMs, stdio: ["ignore", "pipe", "inherit"] });
-    try {
-      run("build", "--tag", image, "--file", file, where);
-      assert.equal(run("run", "--rm", image, "version"), `${version}\n`);
-    } finally {
-      run("rmi", "--force", image);
-    }
-  });
-
   test("is upgraded in place while its apps run on, and taken away with all that it left", async () => {
     const before = await up("--service");
     const app = join(folder, "app");
@@ -210,14 +192,6 @@ describe("the packed package", () => {
     assert.deepEqual(named, []);
   });
 });
-
-/** Undefined where an image can be built and run. */
-function lackingForImages(): string | undefined {
-  if (podman === undefined) return "no podman (apt-get install podman)";
-  const base = /^ARG BASE=(.*)$/m.exec(readFileSync(join(root, "share/Containerfile"), "utf8"))?.[1] ?? "";
-  const pulled = spawnSync(podman, ["pull", "--quiet", base], { encoding: "utf8", timeout: withinMs });
-  return pulled.status === 0 ? undefined : `podman cannot fetch ${base}: ${pulled.stderr.trim().split("\n").at(-1)}`;
-}
 
 describe("share/waybill.service", () => {
   const analyze = programOnPath(["systemd-analyze"]);
