@@ -1,5 +1,5 @@
 /** A button that changes something: it asks first where that is said, is pressed once, and shows a refusal beside itself. */
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { ReactNode } from "react";
 import { useSending, Wrong } from "./sending.tsx";
 import type { Order } from "./sending.tsx";
@@ -10,6 +10,13 @@ export function Doing({ name, asks, ...wish }: Order & { readonly name: string; 
   const { words } = useSpoken();
   const sending = useSending();
   const [isAsked, setAsked] = useState(false);
+  const first = useRef<HTMLButtonElement>(null);
+  const wasAsked = useRef(false);
+  useEffect(() => {
+    // The button that was pressed is gone: the keyboard goes on at what stands in its place.
+    if (isAsked !== wasAsked.current) first.current?.focus();
+    wasAsked.current = isAsked;
+  }, [isAsked]);
   const act = (): void => {
     setAsked(false);
     sending.mutate(wish);
@@ -19,7 +26,7 @@ export function Doing({ name, asks, ...wish }: Order & { readonly name: string; 
       {isAsked ? (
         <>
           <span role="status">{asks}</span>
-          <button type="button" className={`${ui["button"]} ${ui["danger"]}`} onClick={act}>
+          <button type="button" ref={first} className={`${ui["button"]} ${ui["danger"]}`} onClick={act}>
             {name}
           </button>
           <button type="button" className={ui["button"]} onClick={() => setAsked(false)}>
@@ -29,6 +36,7 @@ export function Doing({ name, asks, ...wish }: Order & { readonly name: string; 
       ) : (
         <button
           type="button"
+          ref={first}
           className={ui["button"]}
           disabled={sending.isPending}
           onClick={() => (asks === undefined ? act() : setAsked(true))}

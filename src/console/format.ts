@@ -1,4 +1,5 @@
 /** Times and amounts as the reader's language writes them: local time, seconds with as many digits as say something. */
+import { directionOf } from "./words/language.ts";
 
 export class Format {
   readonly #clock: Intl.DateTimeFormat;
@@ -8,6 +9,7 @@ export class Format {
   readonly #number: Intl.NumberFormat;
   readonly #tenths: Intl.NumberFormat;
   readonly #percent: Intl.NumberFormat;
+  readonly #isFromTheRight: boolean;
 
   /** `zone`: the reader's own where it is not said. */
   constructor(locale: string, zone?: string) {
@@ -27,6 +29,7 @@ export class Format {
     const zoned = zone === undefined ? {} : { timeZone: zone };
     this.#date = new Intl.DateTimeFormat(locale, { ...zoned, dateStyle: "medium" });
     this.#percent = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 });
+    this.#isFromTheRight = directionOf(locale) === "rtl";
     this.#number = new Intl.NumberFormat(locale);
     this.#tenths = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
   }
@@ -58,11 +61,21 @@ export class Format {
 
   /** Milliseconds as seconds. */
   seconds(ms: number): string {
-    return `${this.#tenths.format(ms / 1000)} s`;
+    return this.#unit(this.#tenths.format(ms / 1000), "s");
+  }
+
+  /** Milliseconds as hours where they are whole ones, else as seconds. */
+  hours(ms: number): string {
+    return ms > 0 && ms % 3_600_000 === 0 ? this.#unit(this.#number.format(ms / 3_600_000), "h") : this.seconds(ms);
   }
 
   /** Milliseconds below a second, else as seconds. */
   short(ms: number): string {
-    return ms < 1_000 ? `${this.#number.format(Math.round(ms))} ms` : this.seconds(ms);
+    return ms < 1_000 ? this.#unit(this.#number.format(Math.round(ms)), "ms") : this.seconds(ms);
+  }
+
+  /** In a line from right to left too the sign of a unit stands behind its number (Unicode Bidirectional Algorithm, LRI and PDI). */
+  #unit(number: string, sign: string): string {
+    return this.#isFromTheRight ? `\u2066${number} ${sign}\u2069` : `${number} ${sign}`;
   }
 }

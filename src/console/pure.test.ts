@@ -39,6 +39,8 @@ describe("what is written", () => {
     assert.match(format.moment("2026-11-28T11:58:00Z", now), /28\. Nov.*12:58/);
     assert.equal(format.exact("2026-11-30T11:58:07.311Z"), "12:58:07,311");
     assert.deepEqual([format.short(14), format.short(1_250), format.seconds(60_000)], ["14 ms", "1,3 s", "60 s"]);
+    assert.deepEqual([format.hours(86_400_000), format.hours(90_000)], ["24 h", "90 s"]);
+    assert.equal(new Format("ar-XB").short(1_250), "\u20661.3 s\u2069");
   });
 
   test("is the first of the reader's languages that there is, else English", () => {

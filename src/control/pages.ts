@@ -42,6 +42,8 @@ th{font-weight:600;color:var(--muted);font-size:.85rem}td.whole{white-space:nowr
 code,pre{font:.9em/1.45 ui-monospace,monospace}.badge{border:1px solid var(--line);border-radius:999px;padding:0 .6rem;font-size:.85rem;white-space:nowrap}
 dl{display:grid;gap:.25rem 1rem;grid-template-columns:max-content minmax(0,1fr);margin:1rem 0}dt{color:var(--muted)}dd{margin:0}
 ul{margin:0;padding:0;list-style:none}
+button,input:not([type=checkbox],[type=radio]),select{font:inherit;color:inherit;background:var(--ground);border:1px solid var(--line);border-radius:6px;padding:.25rem .75rem;min-height:2rem;max-width:100%}
+button{background:var(--panel);cursor:pointer}button:focus-visible,input:focus-visible{outline:2px solid var(--link);outline-offset:2px}
 @media(max-width:44rem){thead{position:absolute;clip-path:inset(50%)}tr{display:block;padding:.5rem 0;border-bottom:1px solid var(--line)}
 td{display:block;border:0;padding:.1rem 0}td.whole{white-space:normal}}`;
 

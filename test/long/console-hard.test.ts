@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
 import { LogWriter } from "../../src/log/segments.ts";
 import { openSqliteJournal } from "../../src/journal/index.ts";
 import { instant } from "../../src/stdx/time.ts";
@@ -24,6 +24,8 @@ const taskMostMs = 3 * 50;
 /** The claim is a second; three times that where other tests run beside. */
 const searchMostMs = 3_000;
 const slowMs = 5_000;
+/** All that is on the longest of our pages, once around. */
+const tabsMost = 300;
 /** `isName` takes no longer one. */
 const nameMost = 64;
 const hourMs = 3_600_000;
@@ -44,7 +46,9 @@ describe("the console under hard conditions", chromiumNeeds, () => {
     alice = await up.account("alice");
     for (const name of ["alice", "admin"]) await up.admin.setPassword(name, { password });
     owner = await up.account("longestowner".padEnd(nameMost, "r"));
+    await up.deploy(alice, "demo", { "old.txt": "of the first release" });
     app = await up.deploy(alice, "demo");
+    await assert.rejects(up.deploy(alice, "broken", { "server.js": "throw new Error('no weights')" }));
     long = await up.deploy(owner, "longestname".padEnd(nameMost, "e"), {
       [`${arabic.slice(0, 80)}.txt`]: arabic,
     });
@@ -222,6 +226,60 @@ describe("the console under hard conditions", chromiumNeeds, () => {
     await page.getByRole("heading", { name: "The platform does not answer." }).first().waitFor();
     await context.setOffline(false);
     await page.getByText("Nobody waits.").waitFor();
+  });
+
+  test("has the jobs of its readers done by keyboard alone: who has the cards, what an id tells, why a Space does not run, back to a release, a call's price and receipt, a node out of use", async () => {
+    await using context = await visitor("admin");
+    const page = await context.newPage();
+    const main = page.locator("main");
+    /** Tab by Tab, as somebody without a mouse comes to it. */
+    const reach = async (target: Locator): Promise<void> => {
+      await target.waitFor();
+      const focused = target.and(page.locator(":focus"));
+      for (let tabs = 0; tabs < tabsMost && (await focused.count()) === 0; tabs += 1) await page.keyboard.press("Tab");
+      assert.equal(await focused.count(), 1, `${String(target)} within ${tabsMost} tabs`);
+    };
+    const enter = async (target: Locator): Promise<void> => {
+      await reach(target);
+      await page.keyboard.press("Enter");
+    };
+    await page.goto(up.url);
+    await enter(page.getByRole("link", { name: "GPU", exact: true }));
+    await main.getByText("n1/0/0").waitFor();
+
+    await page.keyboard.press("/");
+    await page.keyboard.type("alice/broken");
+    await page.keyboard.press("Enter");
+    await main.getByText("no weights").first().waitFor();
+
+    await page.keyboard.press("/");
+    await page.keyboard.type(app.space);
+    await page.keyboard.press("Enter");
+    await main.getByText(/A call holds|What calls of its functions cost|What a call costs/).first().waitFor();
+    await reach(page.getByRole("link", { name: "Own tab" }));
+    await enter(page.getByRole("link", { name: "Builds", exact: true }));
+    await enter(main.getByRole("button", { name: "Restore" }));
+    await page.keyboard.press("Enter");
+    await until("the release before runs", async () => (await alice.client.space(app.space)).release !== app.deployed.space.release);
+
+    await enter(page.getByRole("link", { name: "Calls", exact: true }));
+    const receipt = main.getByRole("link", { name: /^r_/ }).first();
+    const id = (await receipt.textContent()) ?? "";
+    const signed = await alice.client.receipt(id);
+    await enter(page.getByRole("link", { name: "Verify" }));
+    await reach(page.getByLabel("Or paste its text"));
+    await page.keyboard.insertText(JSON.stringify(signed));
+    await enter(main.getByRole("button", { name: "Verify" }));
+    await page.getByRole("heading", { name: "Unchanged since it was signed" }).waitFor();
+
+    await enter(page.getByRole("link", { name: "Platform", exact: true }));
+    await enter(page.getByText("Take node n1 out of use").first());
+    await reach(main.getByLabel("Reason").first());
+    await page.keyboard.type("a driver");
+    await page.keyboard.press("Enter");
+    await enter(main.getByRole("button", { name: "Give node n1 back" }));
+    await page.getByText("Take node n1 out of use").first().waitFor();
+    assert.deepEqual(wrong, []);
   });
 
   test("tells the same times to a browser whose clock is an hour off", async () => {

@@ -32,7 +32,7 @@ function TierPart({ tier }: { readonly tier: TierView }): ReactNode {
       <dl className={`${ui["facts"]} ${styles["facts"]}`}>
         <dt>{ofAdmin.tierSettings.windowLimitMs}</dt>
         <dd>
-          {time(windowLimitMs)} {windowLimitMs !== null && ofAdmin.eachWindow(format.seconds(windowMs))}
+          {time(windowLimitMs)} {windowLimitMs !== null && ofAdmin.eachWindow(format.hours(windowMs))}
         </dd>
         <dt>{ofAdmin.tierSettings.durationMaxMs}</dt>
         <dd>{time(durationMaxMs)}</dd>

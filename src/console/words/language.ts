@@ -21,6 +21,7 @@ export function languageOf(wished: readonly string[]): Language | Trial {
   return "en";
 }
 
-export function directionOf(language: Language | Trial): "ltr" | "rtl" {
+/** Of a language by its tag. */
+export function directionOf(language: string): "ltr" | "rtl" {
   return fromTheRight.has(language.split("-")[0] ?? "") ? "rtl" : "ltr";
 }
