@@ -199,8 +199,8 @@ export class WaybillClient {
     return await this.#http.send("POST", "/api/accounts", body, asking);
   }
 
-  async accounts(asking: Asking = {}): Promise<Page<AccountView>> {
-    return await this.#http.get("/api/accounts", {}, asking);
+  async accounts({ page, ...asking }: Asking & { page?: string | undefined } = {}): Promise<Page<AccountView>> {
+    return await this.#http.get("/api/accounts", { page }, asking);
   }
 
   /** Of the caller's own account where none is named. */

@@ -23,9 +23,10 @@ import type { Domains } from "./domains.ts";
 import type { Hardware } from "./hardware.ts";
 import { hubRuntime, hubSpace } from "./hub-fields.ts";
 import { isLiving } from "./replicas.ts";
+import { firstByName } from "./name-pages.ts";
 import { SpaceKeeper } from "./space-keeper.ts";
 import type { KeeperPorts, KnownSpace } from "./space-keeper.ts";
-import { isAsked, nextAfter } from "./space-list.ts";
+import { isAsked } from "./space-list.ts";
 import type { SpacesAsked } from "./space-list.ts";
 import type { SpacePorts } from "./space-ports.ts";
 import { SpaceRoutes } from "./space-routes.ts";
@@ -448,11 +449,9 @@ export class Spaces {
       const newest = build ? this.#ports.builds().views.of(build) : null;
       return sees && needsSomebody({ state: space.state.name, build: newest }) ? [{ id, sees }] : [];
     });
-    asks.sort((a, b) => (a.id < b.id ? -1 : 1));
-    const page = asks.slice(0, asked.limit);
-    const views = await Promise.all(page.map(({ id, sees }) => (sees ? this.view(id) : this.publicView(id))));
-    const last = asks.length > page.length ? page.at(-1) : undefined;
-    return { items: views.flatMap((view) => view ?? []), next: last === undefined ? null : nextAfter(last.id) };
+    const { items, next } = firstByName(asks, asked.limit, ({ id }) => id);
+    const views = await Promise.all(items.map(({ id, sees }) => (sees ? this.view(id) : this.publicView(id))));
+    return { items: views.flatMap((view) => view ?? []), next };
   }
 
   /** By name, as anybody may see them: those of which `knows` says so. */

@@ -15,6 +15,7 @@ import { Platform, until, visit, type Account, type App } from "../support/platf
 const chromiumNeeds = await needs("chromium");
 const password = "correct horse battery";
 const manySpaces = 10_000;
+const manyAccounts = 10_000;
 const manyLines = 1_000_000;
 const perWrite = 10_000;
 /** What the design allows in one list. */
@@ -48,7 +49,7 @@ describe("the console under hard conditions", chromiumNeeds, () => {
     owner = await up.account("longestowner".padEnd(nameMost, "r"));
     await up.deploy(alice, "demo", { "old.txt": "of the first release" });
     app = await up.deploy(alice, "demo");
-    await assert.rejects(up.deploy(alice, "broken", { "server.js": "throw new Error('no weights')" }));
+    await up.deploy(alice, "broken", { "server.js": "throw new Error('no weights')" });
     long = await up.deploy(owner, "longestname".padEnd(nameMost, "e"), {
       [`${arabic.slice(0, 80)}.txt`]: arabic,
     });
@@ -105,6 +106,28 @@ describe("the console under hard conditions", chromiumNeeds, () => {
     await page.keyboard.type("space-09999");
     await page.keyboard.press("Enter");
     await main.getByRole("link", { name: "bob/space-09999" }).waitFor();
+    assert.deepEqual(wrong, []);
+  });
+
+  test("finds one of 10,000 accounts by what is typed, and shows no more than it was asked for", async () => {
+    await using context = await visitor("admin");
+    const page = await context.newPage();
+    await page.goto(`${up.url}/admin/accounts`);
+    await page.getByRole("link", { name: "person-00001" }).waitFor();
+    assert.ok((await page.locator("main tr").count()) <= rowsMost);
+    await page.getByLabel("Find an account").fill("son-09999");
+    await page.getByRole("link", { name: "person-09999" }).waitFor();
+    assert.equal(await page.locator("main tbody tr").count(), 1);
+    await page.getByLabel("Find an account").fill("nobody-like-that");
+    await page.getByText("No account is called anything like that.").waitFor();
+    const names: string[] = [];
+    for (let next: string | undefined = undefined, pages = 0; pages < 20; pages += 1) {
+      const answer: Awaited<ReturnType<typeof up.admin.accounts>> = await up.admin.accounts({ page: next });
+      names.push(...answer.items.map(({ name }) => name));
+      if (answer.next === null) break;
+      next = answer.next;
+    }
+    assert.ok(names.length > manyAccounts && new Set(names).size === names.length, `${names.length} accounts`);
     assert.deepEqual(wrong, []);
   });
 
@@ -237,7 +260,7 @@ describe("the console under hard conditions", chromiumNeeds, () => {
       await target.waitFor();
       const focused = target.and(page.locator(":focus"));
       for (let tabs = 0; tabs < tabsMost && (await focused.count()) === 0; tabs += 1) await page.keyboard.press("Tab");
-      assert.equal(await focused.count(), 1, `${String(target)} within ${tabsMost} tabs`);
+      assert.equal(await focused.count(), 1, `reached within ${tabsMost} tabs`);
     };
     const enter = async (target: Locator): Promise<void> => {
       await reach(target);
@@ -255,12 +278,18 @@ describe("the console under hard conditions", chromiumNeeds, () => {
     await page.keyboard.press("/");
     await page.keyboard.type(app.space);
     await page.keyboard.press("Enter");
-    await main.getByText(/A call holds|What calls of its functions cost|What a call costs/).first().waitFor();
+    await main
+      .getByText(/A call holds|What calls of its functions cost|What a call costs/)
+      .first()
+      .waitFor();
     await reach(page.getByRole("link", { name: "Own tab" }));
     await enter(page.getByRole("link", { name: "Builds", exact: true }));
     await enter(main.getByRole("button", { name: "Restore" }));
     await page.keyboard.press("Enter");
-    await until("the release before runs", async () => (await alice.client.space(app.space)).release !== app.deployed.space.release);
+    await until(
+      "the release before runs",
+      async () => (await alice.client.space(app.space)).release !== app.deployed.space.release,
+    );
 
     await enter(page.getByRole("link", { name: "Calls", exact: true }));
     const receipt = main.getByRole("link", { name: /^r_/ }).first();
@@ -335,6 +364,11 @@ async function addSpaces(folder: string): Promise<void> {
        '127.200.' || (n / 250) || '.' || (n % 250 + 1), since, settings, owner
      FROM (SELECT n, printf('space-%05d', n) AS name, CASE n % 2 WHEN 1 THEN 'bob' ELSE 'alice' END AS owner, since, settings
            FROM numbers, (SELECT since, settings FROM spaces LIMIT 1))`,
+  );
+  await journal.sql.run(
+    `INSERT INTO accounts (name, kind, tier, role, createdAt)
+     WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ${manyAccounts})
+     SELECT printf('person-%05d', n), kind, tier, role, createdAt FROM numbers, (SELECT * FROM accounts WHERE name = 'alice')`,
   );
   await journal[Symbol.asyncDispose]();
 }

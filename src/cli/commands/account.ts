@@ -68,13 +68,16 @@ export function declare(program: Command, run: Runner): void {
   account
     .command("list")
     .description("all accounts")
+    .option("--page <next>", "the page that the one before named")
     .action(
       run(async (world, command) => {
         const context = contextOf(world, command);
         const [client, { drawAccounts }] = await Promise.all([context.client(), import("../draw/accounts.ts")]);
-        const answer = await client.accounts({ signal: world.signal });
+        const { page } = command.opts<{ page?: string }>();
+        const answer = await client.accounts({ page, signal: world.signal });
         const names = answer.items.map(({ name }) => `${name}\n`).join("");
         context.answer(answer, context.quiet ? names : drawAccounts(context.paper, answer.items));
+        if (answer.next) context.note(`more: waybill account list --page ${answer.next}\n`);
       }),
     );
   account

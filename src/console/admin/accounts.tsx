@@ -2,10 +2,10 @@
 import { useState } from "react";
 import type { FormEvent, ReactNode } from "react";
 import { Link, useSearch } from "wouter";
-import type { Page } from "../../contract/api.ts";
 import type { AccountView, CreateAccount } from "../../contract/identity.ts";
-import { Asked, useAsked } from "../asked.tsx";
-import { accountPath } from "../find.ts";
+import { accountPath, addressOf } from "../find.ts";
+import { useRested } from "../late.ts";
+import { Paged } from "../pages.tsx";
 import { TableHead } from "../table.tsx";
 import { useSpoken } from "../words/words.tsx";
 import { AllowancesPart } from "./allowances.tsx";
@@ -16,19 +16,37 @@ import styles from "./admin.module.css";
 
 const accountsPath = "/api/accounts";
 const tiers = ["free", "pro", "enterprise", "unlimited"] as const;
-/** Rows of a list without pages that are drawn; the search finds the others. */
-const shownMost = 200;
+/** Rows that come at once; others as somebody asks for more. */
+const rowsOfPage = 50;
+/** Who types is asked for nothing in between. */
+const restMs = 200;
 
 export function AccountsPart(): ReactNode {
   const { words } = useSpoken();
+  const { ofAdmin } = words;
   const name = new URLSearchParams(useSearch()).get("account");
-  const accounts = useAsked<Page<AccountView>>(accountsPath);
+  const [text, setText] = useState("");
+  const search = useRested(text.trim(), restMs);
   return (
     <>
       {name !== null && <AllowancesPart key={name} account={name} />}
-      <Asked asked={accounts} what={words.ofAdmin.parts.accounts}>
-        {({ items }) => <Accounts accounts={items} />}
-      </Asked>
+      <label className={ui["row"]}>
+        {ofAdmin.findAccount}
+        <input
+          className={ui["input"]}
+          type="search"
+          value={text}
+          maxLength={200}
+          onChange={({ target }) => setText(target.value)}
+        />
+      </label>
+      <Paged<AccountView>
+        path={addressOf(accountsPath, { limit: String(rowsOfPage), search })}
+        what={ofAdmin.parts.accounts}
+        empty={<p>{ofAdmin.noSuchAccount}</p>}
+      >
+        {(accounts) => <Accounts accounts={accounts} />}
+      </Paged>
       <MakeAccount />
     </>
   );
@@ -37,35 +55,23 @@ export function AccountsPart(): ReactNode {
 function Accounts({ accounts }: { readonly accounts: readonly AccountView[] }): ReactNode {
   const { words, format } = useSpoken();
   const { ofAdmin } = words;
-  const [text, setText] = useState("");
-  const found = accounts.filter(({ name }) => name.toLowerCase().includes(text.trim().toLowerCase()));
-  const shown = found.slice(0, shownMost);
   return (
-    <section>
-      <label className={ui["row"]}>
-        {ofAdmin.findAccount}
-        <input className={ui["input"]} type="search" value={text} onChange={({ target }) => setText(target.value)} />
-      </label>
-      <p role="status" className={ui["muted"]}>
-        {words.of(format.number(shown.length), format.number(accounts.length))}
-      </p>
-      <table className={`${ui["table"]} ${ui["stacked"]}`}>
-        <TableHead names={[ofAdmin.account, ofAdmin.tier, ofAdmin.role, ofAdmin.made]} />
-        <tbody>
-          {shown.map(({ name, kind, tier, role, createdAt }) => (
-            <tr key={name}>
-              <td>
-                <Link href={accountPath(name)}>{name}</Link>{" "}
-                {kind === "organisation" && <span className={ui["badge"]}>{ofAdmin.organisation}</span>}
-              </td>
-              <td>{tier}</td>
-              <td>{ofAdmin.roles[role]}</td>
-              <td>{format.day(createdAt)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </section>
+    <table className={`${ui["table"]} ${ui["stacked"]}`}>
+      <TableHead names={[ofAdmin.account, ofAdmin.tier, ofAdmin.role, ofAdmin.made]} />
+      <tbody>
+        {accounts.map(({ name, kind, tier, role, createdAt }) => (
+          <tr key={name}>
+            <td>
+              <Link href={accountPath(name)}>{name}</Link>{" "}
+              {kind === "organisation" && <span className={ui["badge"]}>{ofAdmin.organisation}</span>}
+            </td>
+            <td>{tier}</td>
+            <td>{ofAdmin.roles[role]}</td>
+            <td>{format.day(createdAt)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
   );
 }
 

@@ -70,6 +70,7 @@ export const adminDe: Words["ofAdmin"] = {
   eachWindow: (time) => `je ${time}`,
   account: "Konto",
   findAccount: "Ein Konto finden",
+  noSuchAccount: "Kein Konto heißt so ähnlich.",
   tier: "Stufe",
   role: "Rolle",
   roles: { user: "Nutzer", admin: "Betreiber" },

@@ -72,6 +72,7 @@ export const adminEn = {
   // Accounts.
   account: "Account",
   findAccount: "Find an account",
+  noSuchAccount: "No account is called anything like that.",
   tier: "Tier",
   role: "Role",
   roles: { user: "user", admin: "operator" },

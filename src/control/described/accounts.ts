@@ -5,7 +5,7 @@ import { linkBody, unlinkBody } from "../routes/providers.ts";
 import { passwordBody } from "../routes/sessions.ts";
 import { tokenBody } from "../routes/tokens.ts";
 import { rotationBody } from "../routes/visitor-keys.ts";
-import { accountOf, type Operations } from "./operation.ts";
+import { accountOf, type Operations, word } from "./operation.ts";
 
 /** What opens an account is given to no app, whatever its token may. */
 const notApps = "Not for tokens that were given to an app.";
@@ -14,7 +14,15 @@ export const accounts = {
   "GET /api/whoami-v2": {
     ...{ tag: "accounts", access: "account", summary: "Say who asks, in the Hub's shape." },
   },
-  "GET /api/accounts": { tag: "accounts", access: "operator", summary: "List accounts and organisations." },
+  "GET /api/accounts": {
+    ...{ tag: "accounts", access: "operator", summary: "List accounts and organisations, by name." },
+    query: {
+      page: word("`next` of the page before."),
+      limit: word("Items of one page, at most 1,000."),
+      search: word("Words that stand in the name."),
+    },
+    codes: ["control/invalid"],
+  },
   "POST /api/accounts": {
     ...{
       tag: "accounts",

@@ -10,8 +10,9 @@ import type { AccountView, MemberView } from "../../contract/identity.ts";
 import { memberRoles } from "../../identity/roles.ts";
 import { iso } from "../../stdx/time.ts";
 import type { ApiContext, Route } from "../api.ts";
-import { administrator, ownerOf, refuse, refuseAs, signedIn } from "../api.ts";
+import { administrator, ownerOf, refuse, refuseAs, signedIn, wholeNumber } from "../api.ts";
 import { jsonBody } from "../json-body.ts";
+import { firstByName, isAskedName, namesAsked, namesMost } from "../name-pages.ts";
 import type { Server } from "../server.ts";
 
 const accountName = z.string().min(1).max(64);
@@ -30,8 +31,13 @@ export const organisationsRoute: Route = (api, server) => {
   api.get("/api/accounts", async (c) => {
     const caller = administrator(c);
     if (caller instanceof Response) return caller;
-    const items = (await server.catalog.accounts.list()).map(accountView);
-    return c.json({ items, next: null } satisfies Page<AccountView>);
+    const { page, search } = c.req.query();
+    const asked = namesAsked({ page, search });
+    if (typeof asked === "string") return refuse(c, "control/invalid", { detail: asked });
+    const limit = wholeNumber(c.req.query("limit"), { min: 1, max: namesMost, otherwise: namesMost });
+    const found = (await server.catalog.accounts.list()).filter(({ name }) => isAskedName(asked, name));
+    const { items, next } = firstByName(found, limit, ({ name }) => name);
+    return c.json({ items: items.map(accountView), next } satisfies Page<AccountView>);
   });
   api.post("/api/accounts", async (c) => {
     const caller = administrator(c);

@@ -7,7 +7,8 @@ import { repoName } from "../../hub/repo-name.ts";
 import { isInside, mayKnow, refuse, spaceOwnerOf, wholeNumber } from "../api.ts";
 import { jsonBody } from "../json-body.ts";
 import type { Server } from "../server.ts";
-import { spacesAsked, spacesMost } from "../space-list.ts";
+import { namesMost } from "../name-pages.ts";
+import { spacesAsked } from "../space-list.ts";
 import { settingsChange } from "../space-settings.ts";
 import { askedSpace, knownSpace, noSpace } from "./asked-space.ts";
 import { infoOf, listRepos } from "./hub/info.ts";
@@ -20,7 +21,7 @@ export const spacesRoute: Route = (api, server) => {
   api.get("/api/spaces", async (c) => {
     if (c.req.query("form") !== "views") return listRepos(c, server, "spaces");
     const { page, search, author, of, needs } = c.req.query();
-    const limit = wholeNumber(c.req.query("limit"), { min: 1, max: spacesMost, otherwise: spacesMost });
+    const limit = wholeNumber(c.req.query("limit"), { min: 1, max: namesMost, otherwise: namesMost });
     const asked = spacesAsked({ page, search, author, of, needs }, { own: accountsOf(c, server), limit });
     if (typeof asked === "string") return refuse(c, "control/invalid", { detail: asked });
     return c.json(await server.spaces.views((owner, id) => mayKnow(c, owner, "read", id), asked));
