@@ -441,6 +441,23 @@ describe("in.sock", () => {
     assert.deepEqual([said.connected, said.errno, said.acceptedBytes], [false, "ETIMEDOUT", 0]);
   });
 
+  test("counts what an app takes late when it has it, and not before", async () => {
+    const taken: (() => void)[] = [];
+    const app = new Duplex({ read() {}, write: (_bytes, _encoding, done) => void taken.push(done) });
+    const { path } = await inbound({ connect: () => app });
+    const edge = dial(path, { connection: 1 });
+    after(() => edge.destroy());
+    edge.write("all of it");
+    await until("it is on its way", () => taken.length === 1);
+    const counts = async (): Promise<unknown> => {
+      const said = await ask(path, 1);
+      return said && said.state === "open" && [said.acceptedBytes, said.uncertainBytes];
+    };
+    assert.deepEqual(await counts(), [0, 9]);
+    for (let done = taken.shift(); done !== undefined; done = taken.shift()) done();
+    assert.deepEqual(await counts(), [9, undefined]);
+  });
+
   test("closes the app's side when an edge that had ended its own goes away", async () => {
     const [app, theirs] = duplexPair();
     theirs.resume();

@@ -1,6 +1,6 @@
 /**
  * `in.sock`: each connection of an edge is one connection to the app, announced by a preamble; or a question about one.
- * The bytes that the app's socket accepted are counted in write callbacks: `bytesWritten` would count what is only buffered.
+ * The bytes that the app's socket accepted are counted when each write is done: `bytesWritten` would count what is only buffered.
  */
 import { createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -120,13 +120,19 @@ function endUnopened(app: Duplex, withinMs: number): void {
 
 /** Carries both ways with half-close and back-pressure; resolves when both ends are closed. */
 function carry(host: InboundHost, inbound: Socket, app: Duplex, connection: Connection, first: Buffer): Promise<void> {
+  const accepted = (bytes: number): void => void (connection.acceptedBytes += bytes);
   const toApp = (bytes: Buffer): void => {
     host.incoming(connection);
     connection.handedBytes += bytes.length;
-    const more = app.write(bytes, (error) => {
-      if (!error) connection.acceptedBytes += bytes.length;
-    });
+    const more = app.write(bytes);
+    if (isWritten(app)) accepted(bytes.length);
+    else app.write(nothing, (error) => error ?? accepted(bytes.length));
     if (!more) inbound.pause();
+  };
+  const toEdge = (bytes: Buffer): void => {
+    connection.returnedBytes += bytes.length;
+    host.answered(connection);
+    if (!inbound.write(bytes)) app.pause();
   };
   const begin = (): void => {
     connection.connected = true;
@@ -134,11 +140,9 @@ function carry(host: InboundHost, inbound: Socket, app: Duplex, connection: Conn
     inbound.on("data", toApp);
     inbound.on("end", () => app.end());
     app.on("drain", () => inbound.resume());
-    app.on("data", (bytes: Buffer) => {
-      connection.returnedBytes += bytes.length;
-      host.answered(connection);
-    });
-    app.pipe(inbound);
+    app.on("data", toEdge);
+    app.on("end", () => inbound.end());
+    inbound.on("drain", () => app.resume());
     if (!app.writableNeedDrain) inbound.resume();
   };
   if ((app as Socket).connecting) app.once("connect", begin);
@@ -155,6 +159,14 @@ function carry(host: InboundHost, inbound: Socket, app: Duplex, connection: Conn
   app.on("close", () => (app.readableEnded ? inbound.end() : inbound.destroy()));
   return Promise.all([closing(inbound), closing(app)]).then(() => undefined);
 }
+
+/** Nothing that was written to it is still on its way, and nothing of it failed: as a rule the kernel has it when `write` returns, which spares a callback. */
+function isWritten(stream: Duplex): boolean {
+  return stream.writableLength === 0 && stream.errored === null && !stream.destroyed;
+}
+
+/** Written behind something, it is done when that is. */
+const nothing = Buffer.alloc(0);
 
 function closing(stream: Duplex): Promise<void> {
   return new Promise((resolve) => stream.once("close", () => resolve()));
