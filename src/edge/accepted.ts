@@ -8,11 +8,12 @@ import { StreamSocket } from "./h2/stream-socket.ts";
 import { callersTrace } from "./headers.ts";
 import type { CookieJar } from "./jar.ts";
 import type { Origin } from "./origin.ts";
-import type { Reuse } from "./pool.ts";
+import type { Pool, Reuse } from "./pool.ts";
 import type { Asked, Credentials, SpaceRoute } from "./ports.ts";
 import type { Screened } from "./screen.ts";
 import { targetFacts } from "./redact.ts";
 import type { Story } from "./story.ts";
+import type { Upstream } from "./upstream.ts";
 import { visitShown } from "./visit-cookie.ts";
 
 /** The client's socket where the request asked for an upgrade, with the bytes that came after its head. */
@@ -37,6 +38,16 @@ export interface Accepted {
   readonly turnAway: TurnAway;
 }
 
+/** What a request on the direct way has done by the time that it becomes an exchange. */
+export interface Begun {
+  readonly story: Story;
+  readonly pool: Pool;
+  /** Undefined where its answer is written. */
+  readonly upstream: Upstream | undefined;
+  readonly line: number | undefined;
+  readonly receivedBefore: number;
+}
+
 export type TurnAway = (code: Code, extra: TurnedAway) => void;
 
 export interface TurnedAway {
@@ -47,9 +58,13 @@ export interface TurnedAway {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+interface Asking extends Pick<Accepted, "screened" | "origin" | "asked" | "inside"> {
+  readonly request: { readonly method?: string | undefined; readonly rawHeaders: readonly string[] };
+}
+
 /** What its head says of who sends it. */
 export function credentialsOf(
-  { request, screened, origin, asked, inside }: Pick<Accepted, "request" | "screened" | "origin" | "asked" | "inside">,
+  { request, screened, origin, asked, inside }: Asking,
   to: Asked | undefined,
 ): Credentials {
   const { authorization, xHfAuthorization, ipToken, cookie } = screened;

@@ -2,14 +2,14 @@
 import type { ConnectionName } from "../contract/preamble.ts";
 import type { Emitter } from "../evidence/entry.ts";
 import { receivedStatusValues } from "../http/proxy-status.ts";
-import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
+import { Drawn } from "./drawn.ts";
 import { Elsewhere } from "./gradio/elsewhere.ts";
 import { GradioEvents } from "./gradio/events.ts";
 import { Guard } from "./guard.ts";
 import type { GuardLimits } from "./guard.ts";
-import { passesMax, randomPoolBytes, shunnedForMs, strangersToldPerMinute } from "./limits.ts";
+import { passesMax, shunnedForMs, strangersToldPerMinute } from "./limits.ts";
 import type { EdgeLimits } from "./limits.ts";
 import { Pool } from "./pool.ts";
 import type { Replica, SpaceDirectory, VisitorIdentity } from "./ports.ts";
@@ -59,6 +59,7 @@ export class EdgeContext {
   readonly lineSettled: (replica: string) => Promise<void> | undefined;
   readonly receivedStatus: (status: number) => string;
   readonly active = new Set<Carried>();
+  readonly drawn: Drawn;
   readonly gradio: GradioEvents;
   readonly sticky: Sticky;
   readonly #elsewhere: Elsewhere;
@@ -69,7 +70,6 @@ export class EdgeContext {
   bodiesHeld = 0;
   /** It takes no more connections, and closes each with its next answer. */
   isDraining = false;
-  readonly #random: (count: number) => Buffer;
   readonly #pools = new Map<string, Pool>();
   /** Replicas that could not be reached, and when. */
   readonly #shunned = new Map<string, number>();
@@ -89,7 +89,7 @@ export class EdgeContext {
     this.line = options.line ?? (() => 0);
     this.lineSettled = options.lineSettled ?? (() => undefined);
     this.receivedStatus = receivedStatusValues(options.deploymentName);
-    this.#random = drawnInAdvance(options.random);
+    this.drawn = new Drawn(options.random);
     this.gradio = new GradioEvents({
       emitter: options.emitter,
       monotonic: () => options.clock.monotonic(),
@@ -112,16 +112,6 @@ export class EdgeContext {
     if (told === "ended") return this.#elsewhere.workerEnded(worker);
     if (told.type === "session") return this.sticky.learn(told);
     this.#elsewhere.take(worker, told);
-  }
-
-  newRequestId(): string {
-    return newId("q", this.#random);
-  }
-
-  /** A new trace, not sampled: nobody's word from outside counts (W3C Trace Context §3.2.2.5). */
-  newTraceparent(): string {
-    const hex = this.#random(24).toString("hex");
-    return `00-${hex.slice(0, 32)}-${hex.slice(32)}-00`;
   }
 
   /** Whether `CDN-Loop` (RFC 8586) names this deployment as often as it may. */
@@ -185,18 +175,4 @@ export class EdgeContext {
     this.#connections += 1;
     return { emitter: this.emitter.name, epoch: this.emitter.epoch, connection: this.#connections };
   }
-}
-
-/** The same random bytes, drawn many at a time; each byte is given out once. */
-function drawnInAdvance(random: RandomBytes): (count: number) => Buffer {
-  let drawn = Buffer.alloc(0);
-  let at = 0;
-  return (count) => {
-    if (at + count > drawn.length) {
-      drawn = Buffer.from(random(randomPoolBytes));
-      at = 0;
-    }
-    at += count;
-    return drawn.subarray(at - count, at);
-  };
 }

@@ -34,6 +34,8 @@ import type { Http2Door } from "./h2/sessions.ts";
 import { withoutConsoleCookies } from "./headers.ts";
 import { openInsideDoor } from "./inside.ts";
 import { Connections } from "./connections.ts";
+import { listen, ListenError } from "./listening.ts";
+import type { ListenAddress, SharedSockets } from "./listening.ts";
 import { cookieJar } from "./jar.ts";
 import type { CookieJar } from "./jar.ts";
 import { defaultLimits, drainMaxBytes, pipelinedMax, sweepEveryMs } from "./limits.ts";
@@ -45,22 +47,16 @@ import type { CallTold, SpaceDirectory, StrangerCounter, VisitorIdentity } from 
 import { turnAwayFromNowhere } from "./nowhere.ts";
 import { readProxyHead } from "./proxy-protocol.ts";
 import { answerPlain } from "./plain.ts";
+import { DirectWay } from "./quick/direct.ts";
+import type { QuickRequest } from "./quick/ends.ts";
 import { QuickLane } from "./quick/lane.ts";
+import { Said } from "./quick/said.ts";
 import { signInLocation } from "./sign-in.ts";
 import { screenedHost, screenRequest } from "./screen.ts";
 import type { Screened } from "./screen.ts";
 import { openTls } from "./secure.ts";
 import type { TlsDoor, TlsPairs } from "./secure.ts";
 import type { Shared } from "./shared.ts";
-
-export interface ListenAddress {
-  readonly address: string;
-  /** 0: any free one; then all others take the port of the first. */
-  readonly port: number;
-}
-
-/** Gives the listening socket of a place that a parent process has opened, for several workers to take connections from. */
-export type SharedSockets = (place: ListenAddress | { readonly path: string }) => Promise<object>;
 
 export interface EdgeOptions {
   /** At least one; the first is the console's. */
@@ -148,17 +144,6 @@ export interface Edge extends AsyncDisposable {
   drain(withinMs: number): Promise<void>;
   /** Takes nothing more, lets what is under way finish for a moment, breaks off and records the rest. */
   close(): Promise<void>;
-}
-
-/** Thrown by {@link openEdge}: the message is a sentence for the operator, `code` the system's (`EADDRINUSE`, `EACCES`, …). */
-export class ListenError extends Error {
-  override readonly name = "ListenError";
-  readonly code: string;
-
-  constructor(code: string, says: string, cause: unknown) {
-    super(says, { cause });
-    this.code = code;
-  }
 }
 
 /** Opens all addresses and the door, or leaves none open: an address throws a {@link ListenError}, the door what the system said. */
@@ -347,6 +332,20 @@ interface OwnPort {
   readonly jar: CookieJar;
 }
 
+type Looked = Pick<QuickRequest, "socket" | "rawHeaders"> & {
+  readonly method?: string | undefined;
+  readonly url?: string | undefined;
+  readonly httpVersion: string;
+};
+
+interface Look {
+  readonly peer: Peer;
+  readonly owner: OwnPort | undefined;
+  readonly inside: InsideCaller | undefined;
+  readonly origin: ReturnType<typeof originOf>;
+  readonly asSent: ReturnType<typeof screenRequest>;
+}
+
 function httpServer(
   options: EdgeOptions,
   context: EdgeContext,
@@ -386,6 +385,45 @@ function httpServer(
     isOwnMachine(socket) ||
     admits(peerOf(socket).address);
 
+  /** What is read of a request's head before anything is decided. */
+  const look = ({ socket, method = "", url = "", httpVersion, rawHeaders }: Looked): Look => {
+    const peer = peerAt(socket);
+    const owner = owners.get(socket);
+    return {
+      peer,
+      owner,
+      inside: callers.get(socket),
+      origin: originOf(peer, rawHeaders, options.proxies),
+      asSent: screenRequest(
+        { method, url, httpVersion, rawHeaders },
+        owner === undefined ? withoutConsoleCookies : (cookie) => withoutConsoleCookies(owner.jar.toApp(cookie)),
+      ),
+    };
+  };
+  /** A port is its Space's under the console's hosts: under a stranger's name a page elsewhere could speak to it as its own. */
+  const askedBy = (host: string, owner: OwnPort | undefined): string =>
+    owner === undefined ? host : consoleHosts.has(host) ? owner.name : "";
+  const turnAwayOf =
+    (
+      who: Parameters<typeof credentialsOf>[0] & { readonly request: IncomingMessage },
+      response: ServerResponse,
+    ): TurnAway =>
+    (code, extra) => {
+      if (response.destroyed) return;
+      const { request, screened, asked } = who;
+      const { method = "", rawHeaders } = request;
+      const isNothing = code === "route/no-such-space";
+      const location = isNothing
+        ? signInLocation(
+            { method, rawHeaders, target: screened.target, place: asked },
+            credentialsOf(who, undefined),
+            options.appsDomain,
+          )
+        : undefined;
+      if (location === undefined) strangers.answer(request, response, code, screened.host, extra);
+      else response.writeHead(303, { location, "cache-control": "no-store", "content-length": "0" }).end();
+    };
+
   const accept = (request: IncomingMessage, response: ServerResponse, upgrade?: UpgradeEnd): void => {
     const { socket } = request;
     const open = pending.get(socket) ?? new Set();
@@ -413,19 +451,7 @@ function httpServer(
       shut.add(request.socket);
       strangers.answer(request, response, "route/malformed", host, { detail, status, close: true });
     };
-    const peer = peerAt(request.socket);
-    const origin = originOf(peer, request.rawHeaders, options.proxies);
-    const owner = owners.get(request.socket);
-    const inside = callers.get(request.socket);
-    const asSent = screenRequest(
-      {
-        method: request.method ?? "",
-        url: request.url ?? "",
-        httpVersion: request.httpVersion,
-        rawHeaders: request.rawHeaders,
-      },
-      owner === undefined ? withoutConsoleCookies : (cookie) => withoutConsoleCookies(owner.jar.toApp(cookie)),
-    );
+    const { peer, origin, owner, inside, asSent } = look(request);
     noteVisitor(request, "detail" in origin ? { address: peer.address, proto: "http", host: undefined } : origin);
     if (!asSent.ok) return malformed(asSent.detail, asSent.host, asSent.status);
     if ("detail" in origin) return malformed(origin.detail, asSent.host);
@@ -454,8 +480,7 @@ function httpServer(
       });
     const isConsole = consoleHosts.has(screened.host);
     if (isConsole && owner === undefined) return options.console(request, response, inside, upgrade);
-    // A port is its Space's under the console's hosts: under a stranger's name a page elsewhere could speak to it as its own.
-    const asked = owner === undefined ? screened.host : isConsole ? owner.name : "";
+    const asked = askedBy(screened.host, owner);
     if (isHandOver(screened.target) && inside === undefined) return options.console(request, response, inside, upgrade);
     const route = options.directory.find(asked);
     const isTold = route !== undefined && route.private !== true;
@@ -464,21 +489,7 @@ function httpServer(
       address: inside === undefined ? origin.address : undefined,
     });
     const who = { request, screened, origin, asked, inside };
-    const turnAway: TurnAway = (code, extra) => {
-      if (response.destroyed) return;
-      const visited = {
-        method: request.method ?? "",
-        rawHeaders: request.rawHeaders,
-        target: screened.target,
-        place: asked,
-      };
-      const isNothing = code === "route/no-such-space";
-      const location = isNothing
-        ? signInLocation(visited, credentialsOf(who, undefined), options.appsDomain)
-        : undefined;
-      if (location === undefined) strangers.answer(request, response, code, screened.host, extra);
-      else response.writeHead(303, { location, "cache-control": "no-store", "content-length": "0" }).end();
-    };
+    const turnAway = turnAwayOf(who, response);
     if (!entered.ok) return turnAway(entered.code, entered);
     (upgrade?.socket ?? response).once("close", entered.leave);
     if (route === undefined) {
@@ -531,8 +542,29 @@ function httpServer(
     else refuse();
   });
   const [take] = server.listeners("connection") as [(this: HttpServer, socket: Socket) => void];
+  const direct = new DirectWay(context, {
+    saidBy: (quick) => {
+      const { owner, inside, origin, asSent } = look(quick);
+      if (!asSent.ok || "detail" in origin || origin.host !== undefined || inside !== undefined) return undefined;
+      if (options.tls !== undefined && origin.proto === "http") return undefined;
+      if (!isAdmitted(quick.socket) || context.isLoop(asSent.cdnLoop)) return undefined;
+      if (owner === undefined && consoleHosts.has(asSent.host)) return undefined;
+      const request = { method: "GET", rawHeaders: quick.rawHeaders } as const;
+      const asked = askedBy(asSent.host, owner);
+      return new Said({ request, screened: asSent, origin, asked, jar: owner?.jar, via: context.via });
+    },
+    accepted: (quick, quickResponse, { screened: first, origin, asked, jar }, route) => {
+      const request = quick as unknown as IncomingMessage;
+      const response = quickResponse as unknown as ServerResponse;
+      const screened = { ...first, target: quick.url };
+      const who = { request, screened, origin, asked, inside: undefined };
+      noteVisitor(request, origin);
+      return { ...who, response, jar, route, upgrade: undefined, turnAway: turnAwayOf(who, response) };
+    },
+  });
   const lane = new QuickLane({
-    accept: (quick, response) => {
+    accept: (quick, response, sayings) => {
+      if (direct.take(quick, response, sayings)) return true;
       const host = screenedHost(quick.rawHeaders);
       if (host === undefined || consoleHosts.has(host) || isHandOver(quick.url)) return false;
       // They have what an exchange needs of a request without a body that is not upgraded.
@@ -635,43 +667,6 @@ export function responseOn(request: IncomingMessage, socket: Socket): ServerResp
   response.assignSocket(socket);
   response.on("finish", () => socket.destroySoon());
   return response;
-}
-
-/** Resolves with the port. What fails later (no file descriptor for a new connection) goes to `onError`; the server lives on. */
-async function listen(
-  server: Server,
-  { address, port }: ListenAddress,
-  onError: (error: unknown) => void,
-  sockets: SharedSockets | undefined,
-): Promise<number> {
-  const shared = await sockets?.({ address, port });
-  return new Promise((resolve, reject) => {
-    const refused = (error: NodeJS.ErrnoException): void => reject(listenError(error, address, port));
-    server.once("error", refused);
-    server.listen(shared ?? { host: address, port, exclusive: true }, () => {
-      server.off("error", refused).on("error", onError);
-      const bound = server.address();
-      resolve(typeof bound === "object" && bound !== null ? bound.port : port);
-    });
-  });
-}
-
-export function listenError(error: NodeJS.ErrnoException, address: string, port: number): ListenError {
-  const code = error.code ?? "UNKNOWN";
-  if (code === "EADDRINUSE")
-    return new ListenError(
-      code,
-      `Port ${port} on ${address} is in use by another program; stop it, or choose another port with --port.`,
-      error,
-    );
-  if (code === "EACCES")
-    return new ListenError(
-      code,
-      `This user may not listen on port ${port} of ${address}; choose one above 1023 with --port.`,
-      error,
-    );
-  if (code === "EADDRNOTAVAIL") return new ListenError(code, `This machine has no address ${address}.`, error);
-  return new ListenError(code, `Could not listen on ${address}:${port}: ${error.message}`, error);
 }
 
 /** Resolves when nothing is under way any more, at the latest after {@link closeGraceMs}. */

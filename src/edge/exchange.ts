@@ -7,28 +7,24 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Break } from "../http/page.ts";
 import type { ProblemReply } from "../http/reply.ts";
-import { codeRow } from "../evidence/codes.ts";
-import type { Code } from "../evidence/codes.ts";
+import { codeRow, type Code } from "../evidence/codes.ts";
 import type { Draft } from "../evidence/entry.ts";
 import { instant } from "../stdx/time.ts";
 import { accountFieldOf } from "./account-field.ts";
 import { Admission, stopsAt } from "./admission.ts";
-import { reuseOf, storyOf, versionOf } from "./accepted.ts";
-import type { Accepted, UpgradeEnd } from "./accepted.ts";
+import { reuseOf, storyOf, versionOf, type Accepted, type Begun, type UpgradeEnd } from "./accepted.ts";
 import { answerOwn, breakOff, drain, dropRest, ownReply, type OwnAnswer } from "./answers.ts";
 import { ask } from "./ask.ts";
 import { blame, certaintyOf, type Attempt, type Blamed } from "./blame.ts";
 import type { EdgeContext } from "./context.ts";
 import { endedByApp } from "./closed-end.ts";
 import { Delivery } from "./delivery.ts";
-import { listenerOf } from "./gradio/listener.ts";
-import type { Listener, Speaking } from "./gradio/listener.ts";
+import { listenerOf, type Listener, type Speaking } from "./gradio/listener.ts";
 import { gradioRoute } from "./gradio/routes.ts";
 import { echoedRequestId, isLast, passedHeaders, switchingHead, upstreamHead, visitorHeaders } from "./headers.ts";
 import type { AnswerAdditions } from "./headers.ts";
 import { Holding } from "./holding.ts";
-import { hopTo } from "./hop.ts";
-import type { Hop } from "./hop.ts";
+import { hopTo, type Hop } from "./hop.ts";
 import {
   earlyBodyWithinMs,
   least,
@@ -41,25 +37,26 @@ import {
 import type { CookieJar } from "./jar.ts";
 import type { Origin } from "./origin.ts";
 import { Placing } from "./placing.ts";
-import type { Pool, Reuse, Waiter } from "./pool.ts";
+import { visitorKey, type Pool, type Reuse, type Waiter } from "./pool.ts";
 import { proxyErrorIn } from "./proxy-error.ts";
 import type { IdentityRefusal, Replica, SpaceRoute, Visitor } from "./ports.ts";
 import type { ResponseHead } from "./response.ts";
 import type { Screened } from "./screen.ts";
-import { routeRefusedDraft, wakeFailedDraft } from "./story.ts";
-import type { Story } from "./story.ts";
+import { routeRefusedDraft, wakeFailedDraft, type Story } from "./story.ts";
 import { Telling } from "./telling.ts";
 import { passedTrailers, trailerLines } from "./trailers.ts";
 import { Timing } from "./timing.ts";
 import { tunnel } from "./tunnel.ts";
 import type { Gone, Upstream, UpstreamUser } from "./upstream.ts";
-import { failureCode, isLineLost, tookNothing } from "./verdicts.ts";
-import type { Cause } from "./verdicts.ts";
+import { failureCode, isLineLost, tookNothing, type Cause } from "./verdicts.ts";
 
 type Manner = Pick<OwnAnswer, "detail" | "retryAfterMs" | "status" | "close" | "error" | "certainty">;
 
 export class Exchange implements UpstreamUser, Waiter {
   readonly work: string;
+  reuse: Reuse;
+  /** Nothing more may happen to it: the outcome is decided and told, or being told. */
+  over = false;
   readonly #context: EdgeContext;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
@@ -82,8 +79,6 @@ export class Exchange implements UpstreamUser, Waiter {
   #line: number | undefined;
   #waiting = false;
   #holding: Holding | undefined;
-  /** Nothing more may happen to it: the outcome is decided and told, or being told. */
-  #over = false;
   #tunnelled = false;
   /** Its connection has failed, and whether that was the line to its node is being asked. */
   #settling = false;
@@ -96,16 +91,16 @@ export class Exchange implements UpstreamUser, Waiter {
   /** What the connection had brought before this request. */
   #receivedBefore = 0;
   #switching: ResponseHead | undefined;
-  #reuse: Reuse;
   /** The attempt before this one, which broke without a byte of answer. */
   #earlier: Attempt | undefined;
   /** Hears what passes, where it is one of Gradio's requests. */
   #listener: Listener | undefined;
 
-  constructor(context: EdgeContext, accepted: Accepted) {
+  /** `begun`: by the direct way, which it leaves here. */
+  constructor(context: EdgeContext, accepted: Accepted, begun?: Begun) {
     const { request, response, screened, origin, asked, jar, route, upgrade, inside } = accepted;
     const now = context.clock.monotonic();
-    this.work = context.newRequestId();
+    this.work = begun?.story.work ?? context.drawn.requestId();
     this.#context = context;
     this.#request = request;
     this.#response = response;
@@ -119,8 +114,9 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#admission = new Admission(context, accepted);
     this.#progressAt = now;
     this.#requestId = echoedRequestId(screened.requestId, this.work);
-    this.#reuse = reuseOf(accepted);
-    this.#story = storyOf(accepted, { work: this.work, startedAt: context.clock.wall(), acceptedAt: now });
+    this.reuse = reuseOf(accepted);
+    this.#story =
+      begun?.story ?? storyOf(accepted, { work: this.work, startedAt: context.clock.wall(), acceptedAt: now });
     this.#telling = new Telling(context, this.#story);
     this.#placing = new Placing(context, {
       space: route.space,
@@ -131,18 +127,24 @@ export class Exchange implements UpstreamUser, Waiter {
       inside: inside !== undefined,
       jar,
     });
+    if (begun === undefined) return;
+    this.#pool = begun.pool;
+    this.#upstream = begun.upstream;
+    this.#line = begun.line;
+    this.#receivedBefore = begun.receivedBefore;
+    this.#bodyDone = true;
+    this.#follow();
   }
 
-  /** Its outcome is decided. */
-  get over(): boolean {
-    return this.#over;
+  #follow(): void {
+    this.#context.active.add(this);
+    this.#response.on("close", () => this.onResponseClosed());
+    // Writing to a visitor who has just left: the close that follows says so.
+    this.#response.on("error", () => this.#response.destroy());
   }
 
   start(): void {
-    this.#context.active.add(this);
-    this.#response.on("close", () => this.#onResponseClosed());
-    // Writing to a visitor who has just left: the close that follows says so.
-    this.#response.on("error", () => this.#response.destroy());
+    this.#follow();
     const resolved = this.#admission.ask();
     if (!(resolved instanceof Promise)) return this.#onIdentity(resolved);
     resolved.then((visitor) => this.#onIdentity(visitor)).catch((error: unknown) => this.#onBug(error));
@@ -151,7 +153,7 @@ export class Exchange implements UpstreamUser, Waiter {
   // ---- the way to the app
 
   #onIdentity(visitor: Visitor | IdentityRefusal): void {
-    if (this.#over) return;
+    if (this.over) return;
     this.#story.visitor = visitor;
     this.#story.resolvedAt = this.#now;
     const away = this.#admission.turnsAway(visitor);
@@ -192,7 +194,7 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   #onWoken(route: SpaceRoute | undefined): void {
-    if (this.#over) return;
+    if (this.over) return;
     const hop = route && hopTo(route);
     if (hop?.kind === "forward") {
       this.#story.wokenAt = this.#now;
@@ -228,7 +230,7 @@ export class Exchange implements UpstreamUser, Waiter {
 
   /** It is known to whose session it belongs, or that this is not to be known: where it goes is looked up now. */
   #onEarlyBody(): void {
-    if (this.#over) return;
+    if (this.over) return;
     this.#readingSince = undefined;
     const { visitor } = this.#story;
     if (visitor !== undefined && !("refused" in visitor)) this.#toRoute(visitor);
@@ -253,13 +255,9 @@ export class Exchange implements UpstreamUser, Waiter {
     if (!this.#pool?.take(this)) this.#failLater({ kind: "connect-timeout", full: true });
   }
 
-  get reuse(): Reuse {
-    return this.#reuse;
-  }
-
   get visitor(): string {
     const { visitor } = this.#story;
-    return visitor !== undefined && "account" in visitor ? `${visitor.account} ${this.#origin.address}` : "";
+    return visitor !== undefined && "account" in visitor ? visitorKey(visitor.account, this.#origin.address) : "";
   }
 
   onConnection(upstream: Upstream): void {
@@ -276,7 +274,7 @@ export class Exchange implements UpstreamUser, Waiter {
       request: this.work,
       requestId: this.#requestId,
       address: this.#origin.address,
-      traceparent: this.#context.newTraceparent(),
+      traceparent: this.#context.drawn.traceparent(),
       ipToken: this.#context.identity.mint({ space, request: this.work, visitor, asksFor, now }),
       proto: this.#origin.proto,
       version: versionOf(this.#request),
@@ -302,12 +300,12 @@ export class Exchange implements UpstreamUser, Waiter {
   #sendBody(upstream: Upstream, chunked: boolean): void {
     const request = this.#request;
     const onEnd = (): void => {
-      if (this.#over || this.#upstream !== upstream || !request.complete) return;
+      if (this.over || this.#upstream !== upstream || !request.complete) return;
       upstream.endBody(chunked, chunked ? trailerLines(request.rawTrailers) : "");
       this.#onSent(upstream);
     };
     const onData = (bytes: Buffer): void => {
-      if (this.#over || this.#settling || this.#upstream !== upstream) return;
+      if (this.over || this.#settling || this.#upstream !== upstream) return;
       this.#bodyBytes += bytes.length;
       this.#story.received = this.#bodyBytes;
       this.#progressAt = this.#now;
@@ -338,12 +336,12 @@ export class Exchange implements UpstreamUser, Waiter {
 
   onInterim(status: number, rawHeaders: readonly string[]): void {
     // 100 was ours to send; the others are the app's (RFC 9110 §15.2).
-    if (this.#over || status === 100 || this.#response.headersSent || this.#request.httpVersion === "1.0") return;
+    if (this.over || status === 100 || this.#response.headersSent || this.#request.httpVersion === "1.0") return;
     this.#response.writeInformation(status, passedHeaders(rawHeaders, this.#story.host, this.#jar));
   }
 
   onHead(head: ResponseHead): void {
-    if (this.#over) return;
+    if (this.over) return;
     this.#story.status = head.status;
     this.#story.answeredAt = this.#now;
     if (head.status === 101) {
@@ -360,7 +358,7 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   onBody(bytes: Buffer): void {
-    if (this.#over) return;
+    if (this.over) return;
     this.#story.bytes += bytes.length;
     const passed = this.#listener?.pass?.(bytes) ?? bytes;
     this.#listener?.onBody?.(bytes);
@@ -374,7 +372,7 @@ export class Exchange implements UpstreamUser, Waiter {
       messages: this.#route.messages ?? "full",
       monotonic: () => this.#now,
       insert: (bytes) => {
-        if (this.#over || !this.#response.headersSent || this.#response.writableNeedDrain) return false;
+        if (this.over || !this.#response.headersSent || this.#response.writableNeedDrain) return false;
         this.#delivery.take(bytes, undefined);
         this.#delivery.flush(undefined);
         return true;
@@ -383,15 +381,15 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   onPause(): void {
-    if (!this.#over && this.#story.status !== undefined) this.#delivery.flush(this.#upstream);
+    if (!this.over && this.#story.status !== undefined) this.#delivery.flush(this.#upstream);
   }
 
   onTrailers(rawTrailers: readonly string[]): void {
-    if (!this.#over) this.#response.addTrailers(passedTrailers(rawTrailers));
+    if (!this.over) this.#response.addTrailers(passedTrailers(rawTrailers));
   }
 
   onEnd(): void {
-    if (this.#over) return;
+    if (this.over) return;
     this.#upstream = undefined;
     const rest = this.#listener?.rest?.();
     if (rest !== undefined && rest.length > 0) this.#delivery.take(rest, undefined);
@@ -404,10 +402,10 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   async #confirmEnd(upstream: Upstream | undefined): Promise<void> {
-    if (this.#over || upstream === undefined || this.#pool === undefined) return;
+    if (this.over || upstream === undefined || this.#pool === undefined) return;
     const broken: Gone = { kind: "broken", errno: null };
     const isWhole = !this.#lineLost(broken) && (await endedByApp(this.#pool.replica.socket, upstream, this.#bodyDone));
-    if (this.#over) return;
+    if (this.over) return;
     if (isWhole) this.onEnd();
     else this.#failLater(broken);
   }
@@ -436,14 +434,14 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   onGone(gone: Gone): void {
-    if (this.#over) return;
+    if (this.over) return;
     const upstream = this.#upstream;
     const silent = gone.kind === "broken" && upstream !== undefined && upstream.received === this.#receivedBefore;
-    if (silent && upstream.uses > 1 && this.#reuse === "any" && this.#story.retried === 0) {
+    if (silent && upstream.uses > 1 && this.reuse === "any" && this.#story.retried === 0) {
       // RFC 9110 §9.2.2: it met a kept connection that was just being closed, and may be sent twice.
       this.#story.retried = 1;
       this.#earlier = { name: upstream.name, hand: this.#story.hand, gone };
-      this.#reuse = "never";
+      this.reuse = "never";
       this.#upstream = undefined;
       return this.#connect();
     }
@@ -452,10 +450,10 @@ export class Exchange implements UpstreamUser, Waiter {
 
   // ---- the ends
 
-  #onResponseClosed(): void {
+  onResponseClosed(): void {
     if (this.#tunnelled) return;
-    if (!this.#over && this.#story.status !== undefined && this.#response.writableFinished) return this.#delivered();
-    if (!this.#over) this.#visitorLeft();
+    if (!this.over && this.#story.status !== undefined && this.#response.writableFinished) return this.#delivered();
+    if (!this.over) this.#visitorLeft();
   }
 
   #delivered(): void {
@@ -518,7 +516,7 @@ export class Exchange implements UpstreamUser, Waiter {
         await settled;
         this.#settling = false;
         // Its visitor left meanwhile.
-        if (this.#over) return;
+        if (this.over) return;
       }
     }
     const name = this.#upstream?.name;
@@ -536,7 +534,7 @@ export class Exchange implements UpstreamUser, Waiter {
     );
     if (others.length > 0) {
       // Its visitor left meanwhile.
-      if (this.#over) return;
+      if (this.over) return;
       if (this.#reachedNobody(told)) return this.#move(others);
       this.#finish();
       this.#telling.cameSoFar();
@@ -601,14 +599,14 @@ export class Exchange implements UpstreamUser, Waiter {
 
   /** Looked at every sweep: what waited too long, and what has been open long enough to be written down. */
   sweep(now: number): void {
-    if (this.#over || this.#settling) return;
+    if (this.over || this.#settling) return;
     const { limits } = this.#context;
     const passed = this.#story.bytes + this.#bodyBytes + (this.#story.hand?.to ?? 0);
     this.#timing ??= new Timing(limits, this.#route.limits, this.#story.acceptedAt);
     const over = this.#timing.over(now, { passed, hasBegun: this.#story.status !== undefined });
     if (over !== undefined) return this.#cutOff(over.code, timeSays[over.code](over.limitMs));
     const again = this.#admission.again(now, this.#story.visitor);
-    again?.then((gone) => gone && !this.#over && this.#cutOff(gone.refused, gone.detail), this.#onBug.bind(this));
+    again?.then((gone) => gone && !this.over && this.#cutOff(gone.refused, gone.detail), this.#onBug.bind(this));
     const quiet = now - this.#progressAt;
     if (this.#readingSince !== undefined && now - this.#readingSince > earlyBodyWithinMs) this.#placing.early?.stop();
     if (this.#holding !== undefined && this.#story.wokenAt === undefined) {
@@ -628,7 +626,7 @@ export class Exchange implements UpstreamUser, Waiter {
 
   /** The edge is closing: what is still open is broken, and said to be. */
   breakOff(): void {
-    if (!this.#over) this.#cutOff("route/control-down", undefined);
+    if (!this.over) this.#cutOff("route/control-down", undefined);
   }
 
   #cutOff(code: Code, says: string | undefined): void {
@@ -642,7 +640,7 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   #onTunnelClosed(end: { readonly by: "visitor" | "app"; readonly errno: string | undefined }): void {
-    if (this.#over) return;
+    if (this.over) return;
     if (end.errno === undefined) return this.#delivered();
     if (end.by === "visitor") return this.#visitorLeft();
     this.#failLater({ kind: "broken", errno: end.errno });
@@ -651,7 +649,7 @@ export class Exchange implements UpstreamUser, Waiter {
   /** Something of ours threw: the visitor is not left waiting, and whoever runs the edge is told. */
   #onBug(error: unknown): void {
     this.#context.onError(error);
-    if (this.#over) this.#response.destroy();
+    if (this.over) this.#response.destroy();
     else this.#refuse("route/control-down", "edge", { detail: "The platform could not carry this request." });
   }
 
@@ -674,7 +672,7 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   #finish(): void {
-    this.#over = true;
+    this.over = true;
     this.#holding?.end();
     this.#placing.release();
     this.#context.active.delete(this);

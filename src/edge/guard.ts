@@ -132,6 +132,8 @@ export class Guard {
     const full = perSecond * burstSeconds;
     const use = known ?? { connections: 0, requests: 0, tokens: full, full, at: now };
     use.full = full;
+    // Of those of one moment the order is all the same.
+    if (known !== undefined && known.at === now) return known;
     use.tokens = Math.min(full, use.tokens + ((now - use.at) / 1_000) * perSecond);
     toEnd(uses, key, { use, now });
     if (known === undefined && uses.size > addressesMax) forgetOne(uses);

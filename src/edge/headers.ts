@@ -1,18 +1,25 @@
 /** Builds the heads that cross the edge: the request's to the app, and the answer's to the visitor. Pure. */
 import { accountField } from "./account-field.ts";
-import { consoleCookiePrefixes, headerName } from "./names.ts";
+import { consoleCookiePrefixes, fieldOf, headerName } from "./names.ts";
 import type { CookieJar } from "./jar.ts";
 import { requestIdMaxLength } from "./limits.ts";
 import { connectionList } from "./screen.ts";
 import type { Framing, Screened } from "./screen.ts";
 
 /** What the edge adds to every request. */
-export interface Additions {
+export interface Additions extends OwnAdditions, SharedAdditions {}
+
+/** What names the one request. */
+export interface OwnAdditions {
   readonly request: string;
   readonly requestId: string;
-  readonly address: string;
   readonly traceparent: string;
   readonly ipToken: string;
+}
+
+/** What is the same of all requests of a connection whose client says the same of itself. */
+export interface SharedAdditions {
+  readonly address: string;
   readonly proto: "http" | "https";
   /** Of HTTP, as the visitor speaks it. */
   readonly version: "1.0" | "1.1" | "2";
@@ -24,15 +31,24 @@ export interface Additions {
 
 /** The whole head for the app, in latin1, ending with the empty line. Written anew from parsed parts, never copied as bytes. */
 export function upstreamHead(method: string, screened: Screened, add: Additions): string {
+  return `${method} ${screened.target}${sharedLines(method, screened, add)}${ownLines(add)}`;
+}
+
+/** From the target to the lines that name the one request. */
+export function sharedLines(method: string, screened: Screened, add: SharedAdditions): string {
   return (
-    `${method} ${screened.target} HTTP/1.1\r\nHost: ${screened.hostAsSent}\r\n${screened.forwardable}` +
+    ` HTTP/1.1\r\nHost: ${screened.hostAsSent}\r\n${screened.forwardable}` +
     framingLine(screened.framing) +
     (screened.websocket ? "Connection: Upgrade\r\nUpgrade: websocket\r\n" : "") +
     (isLast(method, screened) ? "Connection: close\r\n" : "") +
     `x-forwarded-for: ${add.address}\r\nx-forwarded-host: ${screened.hostAsSent}\r\nx-forwarded-proto: ${add.proto}\r\n` +
-    `via: ${add.version} ${add.deployment}\r\ncdn-loop: ${add.cdnLoop === undefined ? "" : `${add.cdnLoop}, `}${add.deployment}\r\nx-request-id: ${add.requestId}\r\nx-waybill-id: ${add.request}\r\n` +
-    `traceparent: ${add.traceparent}\r\nx-ip-token: ${add.ipToken}\r\n\r\n`
+    `via: ${add.version} ${add.deployment}\r\ncdn-loop: ${add.cdnLoop === undefined ? "" : `${add.cdnLoop}, `}${add.deployment}\r\n`
   );
+}
+
+/** To the empty line that ends the head. */
+export function ownLines(add: OwnAdditions): string {
+  return `x-request-id: ${add.requestId}\r\nx-waybill-id: ${add.request}\r\ntraceparent: ${add.traceparent}\r\nx-ip-token: ${add.ipToken}\r\n\r\n`;
 }
 
 /**
@@ -108,10 +124,20 @@ export function passedHeaders(raw: readonly string[], host: string, jar?: Cookie
 /** Cookies are cleared for the whole registered domain (Clear Site Data §3.1.2): the console's and all Spaces'. */
 const clearsOthers = /"(?:cookies|\*)"/i;
 
-/** {@link passedHeaders} and ours. A 204 has no length (RFC 9110 §8.6), whatever the app says: a reader might wait for that many bytes. */
+/** {@link passedHeaders}, and what the Space's settings put there. A 204 has no length (RFC 9110 §8.6), whatever the app says: a reader might wait for that many bytes. */
+export function visibleHeaders(
+  raw: readonly string[],
+  host: string,
+  { ofSpace, jar }: Pick<AnswerAdditions, "ofSpace" | "jar">,
+  status: number,
+): string[] {
+  const passed = passedHeaders(status === 204 ? withoutLength(raw) : raw, host, jar);
+  return ofSpace === undefined ? passed : withSpaces(passed, ofSpace);
+}
+
+/** {@link visibleHeaders} and ours. */
 export function visitorHeaders(raw: readonly string[], host: string, add: AnswerAdditions, status = 200): string[] {
-  const passed = passedHeaders(status === 204 ? withoutLength(raw) : raw, host, add.jar);
-  const out = add.ofSpace === undefined ? passed : withSpaces(passed, add.ofSpace);
+  const out = visibleHeaders(raw, host, add, status);
   out.push(
     "proxy-status",
     add.proxyStatus,
@@ -126,6 +152,44 @@ export function visitorHeaders(raw: readonly string[], host: string, add: Answer
   if (add.cookie !== undefined)
     out.push("set-cookie", add.jar === undefined ? add.cookie : add.jar.toVisitor(add.cookie));
   return out;
+}
+
+/** The head of an answer for its visitor, in parts: the request's own id stands behind `before`, the work's before `after`. */
+export interface ShownHead {
+  readonly rawHeaders: readonly string[];
+  readonly host: string;
+  readonly add: ShownAdditions;
+  readonly before: string;
+  readonly after: string;
+  /** The app says when. */
+  readonly isDated: boolean;
+}
+
+export type ShownAdditions = Pick<AnswerAdditions, "proxyStatus" | "deployment" | "account" | "ofSpace" | "jar">;
+
+/** `last`: of the answer before on the same connection, which is the same one as a rule. */
+export function shownHead(
+  last: ShownHead | undefined,
+  {
+    status,
+    reason,
+    rawHeaders,
+  }: { readonly status: number; readonly reason: string; readonly rawHeaders: readonly string[] },
+  host: string,
+  add: ShownAdditions,
+): ShownHead {
+  if (last?.rawHeaders === rawHeaders && last.host === host && isSame(last.add, add)) return last;
+  const headers = visibleHeaders(rawHeaders, host, add, status);
+  let before = `HTTP/1.1 ${status} ${reason}\r\n`;
+  for (let i = 0; i < headers.length; i += 2) before += `${headers[i] as string}: ${headers[i + 1] as string}\r\n`;
+  before += `proxy-status: ${add.proxyStatus}\r\nvia: 1.1 ${add.deployment}\r\nx-request-id: `;
+  const after = add.account === undefined ? "\r\n" : `\r\n${accountField}: ${add.account}\r\n`;
+  return { rawHeaders, host, add, before, after, isDated: fieldOf(headers, "date") !== undefined };
+}
+
+/** The deployment's name never changes, and the status is in the head. */
+function isSame(a: ShownAdditions, b: ShownAdditions): boolean {
+  return a.account === b.account && a.ofSpace === b.ofSpace && a.jar === b.jar;
 }
 
 /** The whole head of a 101 for the visitor; the app's own headers name the protocol's key. */

@@ -1,7 +1,9 @@
 /** From a visitor's request to the app that answers it. */
 export { drain } from "./answers.ts";
-export { ListenError, listenError, openEdge, responseOn } from "./edge.ts";
-export type { AddressResult, Edge, EdgeOptions, ListenAddress, SharedSockets, TlsOptions } from "./edge.ts";
+export { openEdge, responseOn } from "./edge.ts";
+export type { AddressResult, Edge, EdgeOptions, TlsOptions } from "./edge.ts";
+export { ListenError, listenError } from "./listening.ts";
+export type { ListenAddress, SharedSockets } from "./listening.ts";
 export type { TlsPairs } from "./secure.ts";
 export { guardLimits } from "./guard.ts";
 export type { GuardLimits } from "./guard.ts";

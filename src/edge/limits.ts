@@ -75,7 +75,7 @@ export const pathFactMaxLength = 200;
 export const queryFactMaxLength = 500;
 /** Characters of a caller's `X-Request-Id` that is echoed. */
 export const requestIdMaxLength = 128;
-/** Random bytes drawn at a time: an id and a trace take 34, and one draw of the system costs as much as 40 of them. */
+/** Random bytes drawn at a time: an id and a trace take 40, and one draw of the system costs as much as 40 of them. */
 export const randomPoolBytes = 4_096;
 /** Bytes of a refused upload that are read and dropped, so that the client gets to read the refusal instead of a reset. */
 export const drainMaxBytes = 16 * 2 ** 20;

@@ -18,6 +18,11 @@ export interface Waiter {
   onConnection(upstream: Upstream): void;
 }
 
+/** As whose a connection is kept: an account's, at one address. */
+export function visitorKey(account: string, address: string): string {
+  return `${account} ${address}`;
+}
+
 export interface PoolOptions {
   readonly replica: Replica;
   readonly connectionsMax: number;
@@ -51,8 +56,9 @@ export class Pool implements UpstreamOwner {
 
   /** Gives the waiter a connection, at once where there is one. False where too many wait already. */
   take(waiter: Waiter): boolean {
-    const kept = this.#reusable(waiter);
+    const kept = this.kept(waiter.visitor, waiter.reuse);
     if (kept !== undefined) {
+      this.use(kept);
       waiter.onConnection(kept);
       return true;
     }
@@ -64,6 +70,21 @@ export class Pool implements UpstreamOwner {
     if (this.#waiters.size >= waitersPerReplica) return false;
     this.#waiters.add(waiter);
     return true;
+  }
+
+  /** The idle connection that this visitor's next request may be carried on. */
+  kept(visitor: string, reuse: Reuse): Upstream | undefined {
+    if (reuse === "never") return undefined;
+    const last = this.#idle.findLast((upstream) => upstream.visitor === visitor && upstream.usable);
+    if (last === undefined) return undefined;
+    const age = this.#options.monotonic() - last.idleSince;
+    return age < (reuse === "recent" ? freshIdleMs : upstreamIdleMs) ? last : undefined;
+  }
+
+  /** It is {@link kept}, and is to carry one. */
+  use(kept: Upstream): void {
+    if (this.#idle.at(-1) === kept) this.#idle.pop();
+    else this.#idle.splice(this.#idle.indexOf(kept), 1);
   }
 
   /** The waiter gave up. */
@@ -102,17 +123,6 @@ export class Pool implements UpstreamOwner {
     if (waiter === undefined) return;
     this.#waiters.delete(waiter);
     waiter.onConnection(this.#connect(waiter));
-  }
-
-  #reusable({ reuse, visitor }: Waiter): Upstream | undefined {
-    if (reuse === "never") return undefined;
-    const index = this.#idle.findLastIndex((upstream) => upstream.visitor === visitor && upstream.usable);
-    const last = this.#idle[index];
-    if (last === undefined) return undefined;
-    const age = this.#options.monotonic() - last.idleSince;
-    if (age >= (reuse === "recent" ? freshIdleMs : upstreamIdleMs)) return undefined;
-    this.#idle.splice(index, 1);
-    return last;
   }
 
   #connect({ visitor }: Waiter): Upstream {

@@ -53,6 +53,8 @@ export const faults: ReadonlyMap<string, ProxyError> = new Map([
 
 /** Characters of a chunk's size line, extensions included: none that we know sends any. */
 const chunkLineMax = 256;
+/** Of a head that is kept for the next one: nearly all are shorter, and each connection to an app may keep one. */
+const rememberedMaxLength = 2_048;
 const headEnd = Buffer.from("\r\n\r\n");
 
 export class ResponseParser {
@@ -67,6 +69,7 @@ export class ResponseParser {
   #interim = 0;
   #trailerBytes = 0;
   #trailers: string[] = [];
+  #before: { readonly text: string; readonly parsed: ParsedHead } | undefined;
 
   constructor(sink: ResponseSink) {
     this.#sink = sink;
@@ -148,7 +151,7 @@ export class ResponseParser {
     const end = bytes.indexOf(headEnd, at);
     if (end < 0) return bytes.length - at > responseHeadMaxBytes ? this.#fail("a head that does not end") : at;
     if (end - at > responseHeadMaxBytes) return this.#fail("a head that is too long");
-    const parsed = parseHead(bytes.toString("latin1", at, end));
+    const parsed = this.#parsed(bytes.toString("latin1", at, end));
     if (typeof parsed === "string") return this.#fail(parsed);
     const after = end + 4;
     const { status } = parsed;
@@ -164,6 +167,14 @@ export class ResponseParser {
       return after;
     }
     return this.#begin(parsed, after);
+  }
+
+  /** A head that says what the one before said is not read again. */
+  #parsed(text: string): ParsedHead | string {
+    if (this.#before?.text === text) return this.#before.parsed;
+    const parsed = parseHead(text);
+    if (typeof parsed !== "string" && text.length <= rememberedMaxLength) this.#before = { text, parsed };
+    return parsed;
   }
 
   #begin(head: ParsedHead, after: number): number {

@@ -78,44 +78,58 @@ export function packed(
   story: Story,
   now: number,
 ): Pick<Packed, "work" | "kind" | "stages" | "facts"> & { readonly startedAt: number } {
-  const { acceptedAt: t0, hand, visitor } = story;
+  const { acceptedAt: t0, wokenAt } = story;
   const at = (moment: number | undefined): number => (moment ?? now) - t0;
-  const account = visitor !== undefined && "account" in visitor ? visitor : undefined;
+  const stages: [Hop, number][] = [
+    ["edge.accept", 0],
+    ["identity.resolve", at(story.resolvedAt)],
+    ["edge.route", at(story.routedAt)],
+    ["edge.connect", at(story.connectedAt)],
+    ["app.take", at(story.sentAt)],
+    ["app.respond", at(story.answeredAt)],
+    ["edge.deliver", now - t0],
+  ];
+  if (wokenAt !== undefined) stages.splice(3, 0, ["edge.wake", at(wokenAt)]);
   return {
     work: story.work,
     kind: "request",
     startedAt: story.startedAt,
-    stages: [
-      ["edge.accept", 0],
-      ["identity.resolve", at(story.resolvedAt)],
-      ["edge.route", at(story.routedAt)],
-      ...(story.wokenAt === undefined ? [] : ([["edge.wake", at(story.wokenAt)]] as const)),
-      ["edge.connect", at(story.connectedAt)],
-      ["app.take", at(story.sentAt)],
-      ["app.respond", at(story.answeredAt)],
-      ["edge.deliver", now - t0],
-    ],
-    facts: {
-      ...askedFacts(story),
-      space: story.space ?? null,
-      replica: story.replica ?? null,
-      status: story.status ?? null,
-      answeredBy: "app",
-      account: account?.account ?? null,
-      billedBy: account?.billedBy ?? null,
-      connection: hand?.connection ?? null,
-      from: hand?.from ?? null,
-      to: hand?.to ?? null,
-      received: story.received,
-      bytes: story.bytes,
-      ...(story.retried === 0 ? {} : { retried: story.retried }),
-      ...(story.trace === undefined ? {} : { trace: story.trace }),
-      ...callerFacts(story),
-      ...story.placed,
-      ...story.said,
-      ...story.more,
-    },
+    stages,
+    facts: answeredFacts(story),
   };
+}
+
+/** Without a spread: each request that goes well has them. */
+function answeredFacts(story: Story): Facts {
+  const { hand, visitor, query, retried, trace } = story;
+  const account = visitor !== undefined && "account" in visitor ? visitor : undefined;
+  const facts: Record<string, Json> = { method: story.method, path: story.path };
+  if (query !== undefined) facts["query"] = query;
+  facts["host"] = story.host;
+  facts["protocol"] = story.protocol;
+  facts["space"] = story.space ?? null;
+  facts["replica"] = story.replica ?? null;
+  facts["status"] = story.status ?? null;
+  facts["answeredBy"] = "app";
+  facts["account"] = account?.account ?? null;
+  facts["billedBy"] = account?.billedBy ?? null;
+  facts["connection"] = hand?.connection ?? null;
+  facts["from"] = hand?.from ?? null;
+  facts["to"] = hand?.to ?? null;
+  facts["received"] = story.received;
+  facts["bytes"] = story.bytes;
+  if (retried > 0) facts["retried"] = retried;
+  if (trace !== undefined) facts["trace"] = trace;
+  return withMore(facts, story);
+}
+
+/** What few have. */
+function withMore(facts: Facts, story: Story): Facts {
+  const { inside, proxy, proxyId, visitor, placed, said, more } = story;
+  const isForwarded = visitor !== undefined && "forwarded" in visitor;
+  const isStraight = inside === undefined && proxy === undefined && proxyId === undefined && !isForwarded;
+  if (isStraight && placed === undefined && said === undefined && more === undefined) return facts;
+  return { ...facts, ...callerFacts(story), ...placed, ...said, ...more };
 }
 
 /** Whose request this one came of, from which Space, and through which proxy. */

@@ -8,6 +8,7 @@ import type { Socket } from "node:net";
 import { encodePreamble } from "../contract/preamble.ts";
 import type { ConnectionName } from "../contract/preamble.ts";
 import { assert } from "../stdx/assert.ts";
+import type { ShownHead } from "./headers.ts";
 import { ResponseParser } from "./response.ts";
 import type { ResponseHead, ResponseSink } from "./response.ts";
 
@@ -52,6 +53,8 @@ export class Upstream implements ResponseSink {
   readonly visitor: string;
   /** When it was last used; only meaningful while idle. */
   idleSince = 0;
+  /** What became of its last answer's head. */
+  shown: ShownHead | undefined;
   readonly #socket: Socket;
   readonly #owner: UpstreamOwner;
   readonly #parser: ResponseParser;
@@ -112,6 +115,11 @@ export class Upstream implements ResponseSink {
     }
     this.#write(head);
     return from;
+  }
+
+  /** What comes of the answer from now on is another one's to take. */
+  passTo(user: UpstreamUser): void {
+    if (!this.#answerDone && !this.#socket.destroyed) this.#user = user;
   }
 
   /** Writes a piece of the body; false where the user should wait for `onDrain`. */

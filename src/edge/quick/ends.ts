@@ -135,6 +135,13 @@ export class QuickResponse {
     return this;
   }
 
+  /** All of an answer that is not framed here: `head` with the empty line that ends it. */
+  endAll(head: string, bytes: Buffer | undefined): void {
+    this.headersSent = true;
+    this.#head = head;
+    this.end(bytes);
+  }
+
   destroy(): this {
     this.#socket.destroy();
     return this;

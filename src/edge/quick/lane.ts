@@ -7,10 +7,11 @@ import type { Socket } from "node:net";
 import { headMaxBytes, headWithinMs, visitorIdleMs } from "../../http/limits.ts";
 import { QuickRequest, QuickResponse } from "./ends.ts";
 import { QuickHeads } from "./head.ts";
+import { Sayings } from "./said.ts";
 
 export interface QuickLaneOptions {
   /** Carries the request; false where that is not for this lane, and nothing has happened with it. */
-  readonly accept: (request: QuickRequest, response: QuickResponse) => boolean;
+  readonly accept: (request: QuickRequest, response: QuickResponse, sayings: Sayings) => boolean;
   /** node:http gets the connection; what came on it is to be read from it again. */
   readonly handOver: (socket: Socket) => void;
   readonly monotonic: () => number;
@@ -58,6 +59,7 @@ class QuickConnection {
   #idleSince: number;
   #asked = false;
   readonly #heads = new QuickHeads();
+  readonly #sayings = new Sayings();
   #response: QuickResponse | undefined;
   /** What came during the answer before. */
   #ahead: Buffer | undefined;
@@ -118,7 +120,7 @@ class QuickConnection {
     this.#response = response;
     const ahead = end + 4 < bytes.length ? bytes.subarray(end + 4) : undefined;
     this.#ahead = ahead;
-    if (!this.#lane.options.accept(request, response)) {
+    if (!this.#lane.options.accept(request, response, this.#sayings)) {
       this.#response = undefined;
       this.#ahead = undefined;
       return this.#handOver(bytes);
