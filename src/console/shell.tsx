@@ -24,7 +24,7 @@ export function Shell({ children }: { readonly children: ReactNode }): ReactNode
   const main = useRef<HTMLElement>(null);
   const search = useRef<HTMLInputElement>(null);
   const [isListed, setListed] = useState(false);
-  const keys = useKeys({ slash: () => search.current?.focus(), question: () => setListed(true) });
+  const keys = useKeys({ slash: () => lookFor(search.current), question: () => setListed(true) });
   useFocusOn(place, main);
   return (
     <>
@@ -77,6 +77,12 @@ export function Shell({ children }: { readonly children: ReactNode }): ReactNode
       <KeysDialog isOpen={isListed} onClose={() => setListed(false)} keys={keys} />
     </>
   );
+}
+
+/** What was looked for before is written over by what is typed. */
+function lookFor(search: HTMLInputElement | null): void {
+  search?.focus();
+  search?.select();
 }
 
 function Place({

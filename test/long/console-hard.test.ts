@@ -303,7 +303,7 @@ describe("the console under hard conditions", chromiumNeeds, () => {
 
     await enter(page.getByRole("link", { name: "Platform", exact: true }));
     await enter(page.getByText("Take node n1 out of use").first());
-    await reach(main.getByLabel("Reason").first());
+    await reach(main.locator("details", { hasText: "Take node n1 out of use" }).getByLabel("Reason"));
     await page.keyboard.type("a driver");
     await page.keyboard.press("Enter");
     await enter(main.getByRole("button", { name: "Give node n1 back" }));
