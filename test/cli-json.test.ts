@@ -41,6 +41,8 @@ const more: Readonly<Record<string, readonly string[]>> = {
   quote: ["--declare", "20s"],
   "tier set": ["--runs", "1"],
   "pool set": ["--queue-limit", "3s"],
+  "tier try": ["--runs", "1"],
+  "pool try": ["--queue-limit", "3s"],
   "node give": ["main"],
 };
 

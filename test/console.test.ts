@@ -333,6 +333,15 @@ describe("the console", chromiumNeeds, () => {
       return tiers.find((tier) => tier.name === "free")?.windowLimitMs === null;
     });
 
+    const pro = page.getByRole("region", { name: "pro" });
+    await pro.getByText("Try pro on the record").click();
+    await pro.getByLabel("GPU time of a window").last().fill("1");
+    await pro.getByLabel("and before").fill(new Date(Date.now() - 60_000).toISOString().slice(0, 16));
+    await pro.getByRole("button", { name: "Try it" }).click();
+    await pro.getByRole("heading", { name: "What the replay does not know" }).waitFor();
+    assert.deepEqual(await violations(page), []);
+    assert.equal((await up.admin.tiers()).tiers.find(({ name: one }) => one === "pro")?.windowLimitMs, 2_400_000);
+
     await page.goto(`${up.url}/admin/webhooks`);
     await page.locator("summary", { hasText: "Add a webhook" }).click();
     await page.getByLabel("Address, https://").fill("https://hooks.invalid/all");

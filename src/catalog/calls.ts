@@ -56,6 +56,17 @@ export interface CallsDuring {
   readonly limit: number;
 }
 
+/** What a trial reads of a call. */
+export type PastRow = Pick<
+  StoredCall,
+  | ("id" | "at" | "journalIndex" | "account" | "tier" | "billedBy" | "request" | "space" | "release" | "replica")
+  | ("node" | "size" | "declaredMs" | "grantedAt" | "attachedAt" | "endedAt" | "usedMs" | "chargedMs" | "code")
+>;
+const pastColumns = [
+  ...(["id", "at", "journalIndex", "account", "tier", "billedBy", "request", "space", "release", "replica"] as const),
+  ...(["node", "size", "declaredMs", "grantedAt", "attachedAt", "endedAt", "usedMs", "chargedMs", "code"] as const),
+];
+
 export class Calls {
   readonly #db: Database;
   readonly #sql: SqlRunner;
@@ -134,6 +145,31 @@ export class Calls {
     return rows.map(callOf);
   }
 
+  /** Those that came within `[from, to)`, oldest first, so many at once. */
+  async *past({
+    from,
+    to,
+    atOnce,
+  }: Record<"from" | "to", Instant> & { readonly atOnce: number }): AsyncGenerator<readonly PastRow[], undefined> {
+    let place = { order: await this.#firstFrom(from), id: "" };
+    const end = await this.#firstFrom(to);
+    for (;;) {
+      const rows = await this.#db
+        .selectFrom("calls")
+        .select(pastColumns)
+        .where((eb) => eb(eb.refTuple("journalIndex", "id"), ">", eb.tuple(place.order, place.id)))
+        .where("journalIndex", "<", end)
+        .orderBy("journalIndex")
+        .orderBy("id")
+        .limit(atOnce)
+        .execute();
+      if (rows.length > 0) yield rows;
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < atOnce) return;
+      place = { order: last.journalIndex, id: last.id };
+    }
+  }
+
   async get(id: string): Promise<CallRow | undefined> {
     const row = await this.#db.selectFrom("calls").selectAll().where("id", "=", id).executeTakeFirst();
     return row && callOf(row);
@@ -145,6 +181,24 @@ export class Calls {
       statement(this.#db.deleteFrom("calls").where("journalIndex", "<=", index).where("endedAt", "<=", at)),
       statement(this.#db.updateTable("receiptTree").set({ removedUntil: at })),
     ];
+  }
+
+  /** The first record whose calls came at that instant or later: times grow with the records (L14), and only those have an index. */
+  async #firstFrom(at: Instant): Promise<number> {
+    let [low, high] = [0, this.cursor + 1];
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      const row = await this.#db
+        .selectFrom("calls")
+        .select(["at", "journalIndex"])
+        .where("journalIndex", ">=", middle)
+        .orderBy("journalIndex")
+        .limit(1)
+        .executeTakeFirst();
+      if (row === undefined || row.at >= at) high = middle;
+      else low = row.journalIndex + 1;
+    }
+    return low;
   }
 
   async #take(records: readonly LedgerRecord[]): Promise<number> {

@@ -66,12 +66,11 @@ import type { Asking, BudgetChange, Cards, Drainable, LogOptions, PoolChange, Ro
 import { IncidentsClient } from "./incidents.ts";
 import { ApiError, WaitOver } from "./errors.ts";
 import { accessPath, cardsPath, drainPath, pathOf, routePath } from "./paths.ts";
-import { followRequests, queryOfFilter } from "./requests.ts";
-import type { FollowRequests } from "./requests.ts";
+import { followRequests, queryOfFilter, type FollowRequests } from "./requests.ts";
 import { readJsonLines } from "./json-lines.ts";
+import { TrialsClient } from "./trials.ts";
 import { WebhooksClient } from "./webhooks.ts";
-import { answerWithinMs, freshKey, queryOf, Transport } from "./transport.ts";
-import type { ClientOptions } from "./transport.ts";
+import { answerWithinMs, freshKey, queryOf, Transport, type ClientOptions } from "./transport.ts";
 
 export type { Asking, BudgetChange, Cards, Drainable, LogOptions, PoolChange, Routable, TierChange } from "./asked.ts";
 
@@ -94,11 +93,13 @@ export class WaybillClient {
   readonly incidents: IncidentsClient;
   /** Lists of receipts, statements, and their log; one alone: {@link receipt}. */
   readonly receipts: ReceiptsClient;
+  readonly trials: TrialsClient;
   readonly webhooks: WebhooksClient;
   readonly #http: Transport;
 
   constructor(options: ClientOptions) {
     this.#http = new Transport(options);
+    this.trials = new TrialsClient(this.#http);
     [this.url, this.receipts] = [this.#http.url, new ReceiptsClient(this.#http)];
     [this.incidents, this.webhooks] = [new IncidentsClient(this.#http), new WebhooksClient(this.#http)];
   }
@@ -656,7 +657,6 @@ export class WaybillClient {
     return await this.#http.send("POST", "/api/keys/visitors/rotate", wish, asking, rotatedWithinMs);
   }
 
-  /** Needs an administrator's token. */
   async changeTier(name: string, change: TierChange, asking: Asking = {}): Promise<TierView> {
     return await this.#http.send("PATCH", `/api/tiers/${encodeURIComponent(name)}`, change, asking);
   }

@@ -55,6 +55,7 @@ import { sessionsRoute } from "./routes/sessions.ts";
 import { settingsRoute } from "./routes/settings.ts";
 import { statusRoute } from "./routes/status.ts";
 import { tokensRoute } from "./routes/tokens.ts";
+import { trialsRoute } from "./routes/trials.ts";
 import { visitorKeysRoute } from "./routes/visitor-keys.ts";
 import { webhooksRoute } from "./routes/webhooks.ts";
 import { whoamiRoute } from "./routes/whoami.ts";
@@ -106,6 +107,7 @@ const routes: readonly Route[] = [
   drainsRoute,
   nodesRoute,
   tiersRoute,
+  trialsRoute,
   allowancesRoute,
   auditRoute,
   organisationsRoute,

@@ -282,6 +282,7 @@ export const changeless: readonly string[] = [
   "POST /oauth/device",
   "POST /oauth/token",
   "POST /api/spaces/:owner/:name/frame",
+  "POST /api/trials",
 ];
 /** Who changes something is known at their end alone, where they write their entry. */
 export const ownEntries: readonly string[] = ["POST /login"];

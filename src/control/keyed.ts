@@ -14,8 +14,8 @@ import type { Server } from "./server.ts";
 /** As much as others take; a UUID has 36. */
 export const keyMaxCharacters = 255;
 const changing: readonly string[] = ["POST", "PUT", "PATCH", "DELETE"];
-/** Changes nothing. */
-const quotePath = "/api/gpu/quote";
+/** They change nothing, or what they make is good once. */
+const keyless = /^\/api\/(?:gpu\/quote|trials|spaces\/[^/]+\/[^/]+\/frame)$/;
 
 /** Answers a request that has a key once; one without passes as it is. */
 export function keyed(server: Server): MiddlewareHandler<ApiEnv> {
@@ -23,7 +23,7 @@ export function keyed(server: Server): MiddlewareHandler<ApiEnv> {
     const header = c.req.header("idempotency-key");
     const caller = c.get("caller");
     // A stranger has no keys: nothing that strangers may do changes anything.
-    if (header === undefined || caller === null || !changing.includes(c.req.method) || c.req.path === quotePath)
+    if (header === undefined || caller === null || !changing.includes(c.req.method) || keyless.test(c.req.path))
       return next();
     const key = keyOf(header);
     if (key === undefined)

@@ -59,12 +59,14 @@ export interface Cards {
 type Order = (command: Command) => Promise<Answer>;
 
 export async function givePool(order: Order, pool: string, wish: PoolWish): Promise<Done> {
-  const { tokenMaxGpuMs, ...same } = wish;
-  // Where the ledger keeps no "none" the largest amount is it: no window has more.
-  const cap = tokenMaxGpuMs === undefined ? {} : { tokenMaxGpuMs: gpuMs(tokenMaxGpuMs ?? maxGpuMs) };
-  const settings = { ...(same as Partial<PoolSettings>), ...cap };
-  const answer = await order({ type: "set-pool", pool, settings });
+  const answer = await order({ type: "set-pool", pool, settings: poolSettings(wish) });
   return answer.ok ? answer : refusedAs(answer.why, `pool ${pool}`);
+}
+
+/** As the ledger has them. Where it keeps no "none" the largest amount is it: no window has more. */
+export function poolSettings({ tokenMaxGpuMs, ...same }: PoolWish): Partial<PoolSettings> {
+  const cap = tokenMaxGpuMs === undefined ? {} : { tokenMaxGpuMs: gpuMs(tokenMaxGpuMs ?? maxGpuMs) };
+  return { ...(same as Partial<PoolSettings>), ...cap };
 }
 
 export async function putCards(order: Order, { node, device }: Cards, pool: string | null): Promise<Done> {

@@ -19,6 +19,7 @@ import type { Command, TierName, TierSettings } from "../core/model.ts";
 import type { LedgerRecord } from "../core/record.ts";
 import type { RouteOf } from "../core/routes.ts";
 import { poolOfCall, routeKey } from "../core/routing.ts";
+import { trialWorldOf, type TrialWorld } from "../core/trial/world.ts";
 import { boardOf, budgetOf, poolOf, poolsOf, queueOf, quotaIn, tiersOf } from "../core/views.ts";
 import type { BudgetSummary, Quota } from "../core/views.ts";
 import type { Actor } from "../core/spaces/model.ts";
@@ -26,8 +27,7 @@ import type { Code } from "../evidence/codes.ts";
 import type { Incidents, Reader } from "./incidents.ts";
 import { HandOvers } from "./hand-overs.ts";
 import type { XetService } from "../hub/xet/service.ts";
-import { signVisit } from "../identity/visits.ts";
-import type { Visit } from "../identity/visits.ts";
+import { signVisit, type Visit } from "../identity/visits.ts";
 import type { ReceiptKeys } from "../identity/receipt-key.ts";
 import type { Sessions } from "../identity/sessions.ts";
 import type { TokenResolver } from "../identity/token-resolver.ts";
@@ -54,15 +54,13 @@ import type { Changes } from "./changes.ts";
 import type { ConsoleFiles } from "./console-files.ts";
 import type { DocsFiles } from "./docs-files.ts";
 import { DeviceSignIn } from "./device-sign-in.ts";
-import type { Engine } from "./engine.ts";
+import type { Answer, Engine } from "./engine.ts";
 import type { Domains } from "./domains.ts";
 import { Providers } from "./providers.ts";
 import type { ProviderSettings } from "../identity/provider-settings.ts";
 import type { Environments } from "./environments.ts";
-import { Explaining } from "./explaining.ts";
-import type { Explained, Unknown } from "./explaining.ts";
-import { Spans } from "./spans.ts";
-import type { SpanAsked } from "./spans.ts";
+import { Explaining, type Explained, type Unknown } from "./explaining.ts";
+import { Spans, type SpanAsked } from "./spans.ts";
 import type { SpanExplanation } from "../evidence/span.ts";
 import type { Hardware } from "./hardware.ts";
 import type { NodeTokens } from "./node-tokens.ts";
@@ -78,8 +76,7 @@ import type { RepositoryStore } from "../hub/repository.ts";
 import { nodeViews } from "./node-views.ts";
 import { whyNoRoom } from "./no-build.ts";
 import type { Replicas } from "./replicas.ts";
-import { givePool, giveRoute, putCards } from "./pool-orders.ts";
-import type { Cards, PoolWish, RouteWish } from "./pool-orders.ts";
+import { givePool, giveRoute, putCards, type Cards, type PoolWish, type RouteWish } from "./pool-orders.ts";
 import type { Organisations } from "./organisations.ts";
 import type { Done, Refused, Spaces } from "./spaces.ts";
 import type { StandingDesk } from "./standing.ts";
@@ -87,13 +84,11 @@ import { tellStatus } from "./status-facts.ts";
 import { waitingView } from "./waiting.ts";
 import { CallList } from "./call-list.ts";
 import { ReceiptLog } from "./receipt-log.ts";
-import { functionViews, quoteView, type PricedRequest } from "./quotes.ts";
 import { Statements } from "./statements.ts";
-import type { AppsPayer, Payer, Quoted } from "./quotes.ts";
+import { functionViews, quoteView, type AppsPayer, type Payer, type PricedRequest, type Quoted } from "./quotes.ts";
 import type { InsideCaller } from "../contract/egress.ts";
 import { poolView, slotView } from "./pool-views.ts";
 import type { Committed } from "./commits.ts";
-import type { Answer } from "./engine.ts";
 import type { RequestEffects } from "./request-effects.ts";
 import { SignIn } from "./sign-in.ts";
 import type { WrongPassword } from "./sign-in.ts";
@@ -571,6 +566,11 @@ export class Server {
     assert(answer.ok || answer.why.startsWith("unknown-"), "the ledger takes a drain that the route took");
     this.#parts.standing?.lookSoon();
     return answer.ok;
+  }
+
+  /** What a trial plays on. */
+  async trialWorld(): Promise<TrialWorld> {
+    return this.#parts.engine.read(trialWorldOf);
   }
 
   async tiers(): Promise<TierView[]> {

@@ -1,4 +1,4 @@
-/** `waybill pool list`, `show NAME`, `add NAME`, `set NAME --queue-limit 3s …`, `rule ACCOUNT POOL…`, `rules`, `drain NAME --reason …` and `undrain`. */
+/** `waybill pool list`, `show NAME`, `add NAME`, `set NAME --queue-limit 3s …`, `try` with the same on the record, `rule ACCOUNT POOL…`, `rules`, `drain NAME --reason …` and `undrain`. */
 import type { Command } from "commander";
 import type { PoolChange } from "../../client/api.ts";
 import { limitOf, parseAdmission, parseCount, parseCountLimit, parseLength, parseLengthLimit } from "../arguments.ts";
@@ -9,6 +9,7 @@ import { exit } from "../exit.ts";
 import { CliFailure } from "../failures.ts";
 import type { Runner } from "../program.ts";
 import { ruled } from "../pool-rule.ts";
+import { spanned, tryOnRecord } from "../trial-span.ts";
 
 interface SetOptions extends GlobalOptions {
   readonly queueLimit?: number;
@@ -24,7 +25,7 @@ interface SetOptions extends GlobalOptions {
 }
 
 export function declare(program: Command, run: Runner): void {
-  const pool = program.command("pool").description("GPU pools: list, show, add, set, rule, rules, drain, undrain");
+  const pool = program.command("pool").description("GPU pools: list, show, add, set, try, rule, rules, drain, undrain");
   pool
     .command("list")
     .description("the pools, and how much of each is leased")
@@ -90,6 +91,20 @@ export function declare(program: Command, run: Runner): void {
       if (Object.keys(change).length === 0) throw nothingToSet;
       const answer = await client.changePool(command.args[0] as string, change, { signal: world.signal });
       context.answer(answer, drawPool(context.paper, answer));
+    }),
+  );
+  spanned(
+    settings(
+      pool
+        .command("try")
+        .description("what calls of the record would have become under other settings; changes nothing")
+        .argument("<name>"),
+    ),
+  ).action(
+    run((world, command) => {
+      const change = changeOf(command.opts<SetOptions>());
+      if (Object.keys(change).length === 0) throw nothingToSet;
+      return tryOnRecord(world, command, { pools: { [command.args[0] as string]: change } });
     }),
   );
   pool

@@ -5,6 +5,7 @@ import { Asked, useAsked } from "../asked.tsx";
 import { useSpoken } from "../words/words.tsx";
 import { SettingsForm } from "./settings-form.tsx";
 import { tierFields } from "./settings.ts";
+import { TrialPart } from "./trial.tsx";
 import ui from "../ui.module.css";
 import styles from "./admin.module.css";
 
@@ -52,6 +53,7 @@ function TierPart({ tier }: { readonly tier: TierView }): ReactNode {
           path={`${tiersPath}/${encodeURIComponent(name)}`}
         />
       </details>
+      <TrialPart of="tiers" name={name} fields={tierFields} labels={ofAdmin.tierSettings} was={{ ...tier }} />
     </section>
   );
 }

@@ -11,6 +11,7 @@ import { DrainPart } from "./drain.tsx";
 import { Pages } from "../page-links.tsx";
 import { SettingsForm } from "./settings-form.tsx";
 import { poolFields } from "./settings.ts";
+import { TrialPart } from "./trial.tsx";
 import ui from "../ui.module.css";
 
 const poolsPath = "/api/pools";
@@ -55,6 +56,7 @@ function PoolPart({ pool }: { readonly pool: PoolView }): ReactNode {
         <summary>{ofAdmin.settings}</summary>
         <SettingsForm fields={poolFields} labels={ofAdmin.poolSettings} was={{ ...pool }} path={path} />
       </details>
+      <TrialPart of="pools" name={name} fields={poolFields} labels={ofAdmin.poolSettings} was={{ ...pool }} />
       {devices > 0 && (
         <DrainPart path={`${path}/drain`} what={ofAdmin.poolNamed(name)} drain={drain} isIts={drain !== null} />
       )}

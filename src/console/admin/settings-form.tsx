@@ -32,23 +32,39 @@ export function SettingsForm({
   };
   return (
     <form onSubmit={onSubmit}>
-      <div className={styles["fields"]}>
-        {fields.map((field) => (
-          <label key={field.name} className={ui["field"]}>
-            <span>
-              {labels[field.name]}
-              {field.unit === "seconds" && ` (${words.ofAdmin.inSeconds})`}
-              {field.isNullable && <span className={ui["muted"]}> {words.ofAdmin.emptyNoLimit}</span>}
-            </span>
-            <Input field={field} text={textOf(was[field.name], field)} />
-          </label>
-        ))}
-      </div>
+      <SettingsFields fields={fields} labels={labels} was={was} />
       <button type="submit" className={ui["button"]} disabled={sending.isPending}>
         {words.ofAdmin.save}
       </button>
       {isSame ? <p role="status">{words.ofAdmin.nothingChanged}</p> : <Sent sending={sending} />}
     </form>
+  );
+}
+
+/** An input for each, with what it is. */
+export function SettingsFields({
+  fields,
+  labels,
+  was,
+}: {
+  readonly fields: readonly Field[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly was: Settings;
+}): ReactNode {
+  const { words } = useSpoken();
+  return (
+    <div className={styles["fields"]}>
+      {fields.map((field) => (
+        <label key={field.name} className={ui["field"]}>
+          <span>
+            {labels[field.name]}
+            {field.unit === "seconds" && ` (${words.ofAdmin.inSeconds})`}
+            {field.isNullable && <span className={ui["muted"]}> {words.ofAdmin.emptyNoLimit}</span>}
+          </span>
+          <Input field={field} text={textOf(was[field.name], field)} />
+        </label>
+      ))}
+    </div>
   );
 }
 

@@ -1,6 +1,7 @@
 /** What the console says, in German. */
 import { adminDe } from "./de-admin.ts";
 import { statusDe } from "./de-status.ts";
+import { trialsDe } from "./de-trials.ts";
 import { verifyDe } from "./de-verify.ts";
 import { webhooksDe } from "./de-webhooks.ts";
 import type { Words } from "./en.ts";
@@ -8,6 +9,7 @@ import type { Words } from "./en.ts";
 export const de: Words = {
   ofAdmin: adminDe,
   ofStatus: statusDe,
+  ofTrials: trialsDe,
   ofVerify: verifyDe,
   ofWebhooks: webhooksDe,
   language: "Deutsch",

@@ -2,12 +2,14 @@
 
 import { adminEn } from "./en-admin.ts";
 import { statusEn } from "./en-status.ts";
+import { trialsEn } from "./en-trials.ts";
 import { verifyEn } from "./en-verify.ts";
 import { webhooksEn } from "./en-webhooks.ts";
 
 export const en = {
   ofAdmin: adminEn,
   ofStatus: statusEn,
+  ofTrials: trialsEn,
   ofVerify: verifyEn,
   ofWebhooks: webhooksEn,
   language: "English",

@@ -59,6 +59,7 @@ import type {
 } from "../../contract/receipts.ts";
 import type { RequestCount, RequestLine, RequestPage } from "../../contract/requests.ts";
 import type { StatusView } from "../../contract/status.ts";
+import type { TrialView } from "../../contract/trials.ts";
 import type { AddedWebhook, DeliveryView, WebhookSecret, WebhookView } from "../../contract/webhooks.ts";
 import type { SpanExplanation } from "../../evidence/span.ts";
 import type { Explanation, WorkTold } from "../../evidence/verdict.ts";
@@ -183,6 +184,7 @@ export interface Answers {
   "POST /api/quota/allowances/:id/revoke": QuotaView;
   "GET /api/tiers": TiersView;
   "PATCH /api/tiers/:name": TierView;
+  "POST /api/trials": TrialView;
 
   "GET /api/pools": PoolsView;
   "GET /api/pools/:name": PoolView;

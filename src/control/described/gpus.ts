@@ -7,6 +7,7 @@ import { spanQuery } from "../routes/explain.ts";
 import { quoteBody } from "../routes/gpu.ts";
 import { poolChangeBody } from "../routes/pools.ts";
 import { tierBody } from "../routes/tiers.ts";
+import { trialBody } from "../routes/trials.ts";
 import { accountOf, count, limitOf, pageOf, word, type Operations } from "./operation.ts";
 import { lastLine, logQuery } from "./spaces.ts";
 
@@ -111,6 +112,11 @@ export const quota = {
   "PATCH /api/tiers/:name": {
     ...{ tag: "quota", access: "operator", summary: "Change what accounts of a tier may use." },
     ...{ body: tierBody, codes: missing },
+  },
+  "POST /api/trials": {
+    ...{ tag: "quota", access: "operator", summary: "Try settings of tiers and pools on the record; change nothing." },
+    says: "The calls of a past span of at most seven days, at most 200,000 with those before it that fill the windows, are replayed by the ledger twice: as policies are, and as they would be. One trial at a time.",
+    ...{ body: trialBody, codes: [...missing, "control/conflict"] },
   },
 } as const satisfies Operations;
 
