@@ -325,7 +325,7 @@ describe("the console", chromiumNeeds, () => {
     await page.goto(`${up.url}/admin/policies`);
     const free = page.getByRole("region", { name: "free" });
     await free.getByText("Change free").click();
-    await free.getByLabel("GPU time of a window").fill("");
+    await free.getByLabel("GPU time of a window").first().fill("");
     await free.getByRole("button", { name: "Save" }).click();
     await free.getByText("no limit", { exact: true }).first().waitFor();
     await until("the tier has no limit", async () => {
