@@ -1,7 +1,6 @@
 /** `POST /api/trials`: what a past span's calls would have become under other settings of tiers and pools. For operators; changes nothing. */
 import { z } from "zod";
 import type { TrialView } from "../../contract/trials.ts";
-import type { TierSettings } from "../../core/model.ts";
 import { tierNames } from "../../core/policy.ts";
 import type { TrialEdits } from "../../core/trial/world.ts";
 import type { Route } from "../api.ts";
@@ -47,7 +46,7 @@ export const trialsRoute: Route = (api, server) => {
     const unknown = Object.keys(pools).find((name) => !there.has(name));
     if (unknown !== undefined) return refuse(c, "control/not-found", { detail: `There is no pool ${unknown}.` });
     const edits: TrialEdits = {
-      tiers: tiers,
+      tiers,
       pools: Object.fromEntries(Object.entries(pools).map(([name, change]) => [name, poolSettings(change)])),
     };
     const tried = await trials.run({ from, to, edits });
