@@ -75,7 +75,10 @@ describe("a trial by the API", () => {
     const { world, ask, span } = await open(0);
     await using _ = world;
     const both = await Promise.all([ask({ ...span, ...smaller }), ask({ ...span, ...smaller })]);
-    assert.deepEqual(both.map(({ status }) => status).toSorted((a, b) => a - b), [200, 409]);
+    assert.deepEqual(
+      both.map(({ status }) => status).toSorted((a, b) => a - b),
+      [200, 409],
+    );
     assert.equal((await ask({ ...span, ...smaller }, "alice")).status, 403);
     const refused: readonly (readonly [object, number, RegExp])[] = [
       [{ ...span }, 400, /name at least one setting/],
