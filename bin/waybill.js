@@ -14,9 +14,9 @@ const root = dirname(dirname(realpathSync(fileURLToPath(import.meta.url))));
 const program = findProgram();
 
 if (Number(process.versions.node.split(".")[0]) >= nodeMajorLeast) {
+  if (isLongLived()) withFewArenas();
   process.argv[1] = program;
   withoutExperimentalWarnings();
-  if (isLongLived()) withFewArenas();
   // What a start has filled is given back also when nothing happens in the half minute after it (src/main/idle-memory.ts). Set before
   // anything is compiled: V8 keeps what it compiled with other flags apart.
   setFlagsFromString("--gc-memory-reducer-start-delay-ms=0");
@@ -81,9 +81,10 @@ function isLongLived() {
  */
 function withFewArenas() {
   const { execve, env, execPath, execArgv, argv, platform, connected } = process;
+  const self = fileURLToPath(import.meta.url);
   // A process that its parent speaks to would lose that.
   if (platform !== "linux" || env.MALLOC_ARENA_MAX !== undefined || connected === true || execve === undefined) return;
-  execve.call(process, execPath, [execPath, ...execArgv, ...argv.slice(1)], { ...env, MALLOC_ARENA_MAX: "2" });
+  execve.call(process, execPath, [execPath, ...execArgv, self, ...argv.slice(2)], { ...env, MALLOC_ARENA_MAX: "2" });
 }
 
 /** A clone runs on Node's own type stripping; its warning tells the one who runs Waybill nothing. */

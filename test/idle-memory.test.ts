@@ -41,6 +41,8 @@ test(
   async () => {
     await using up = await Platform.start({ gpus: null });
     assert.equal(environmentOf(up.pid).get("MALLOC_ARENA_MAX"), "2");
+  const commandLine = readFileSync(`/proc/${up.pid}/cmdline`, "utf8").split("\0");
+  assert.ok(commandLine.some((word) => word.endsWith("bin/waybill.js")), "it began again by the same program");
     const alice = await up.account("alice");
     const says = 'createServer((_, answer) => answer.end(process.env.MALLOC_ARENA_MAX ?? "nothing"))';
     const server = `import { createServer } from "node:http"; ${says}.listen(Number(process.env.PORT));`;
