@@ -14,7 +14,6 @@ const root = dirname(dirname(realpathSync(fileURLToPath(import.meta.url))));
 const program = findProgram();
 
 if (Number(process.versions.node.split(".")[0]) >= nodeMajorLeast) {
-  if (isLongLived()) withFewArenas();
   process.argv[1] = program;
   withoutExperimentalWarnings();
   // What a start has filled is given back also when nothing happens in the half minute after it (src/main/idle-memory.ts). Set before
@@ -68,23 +67,6 @@ function keepCompiled() {
   // In the environment too, where worker threads look.
   process.env.NODE_COMPILE_CACHE ??= join(cache, "waybill", "compiled");
   module.enableCompileCache(process.env.NODE_COMPILE_CACHE);
-}
-
-function isLongLived() {
-  return ["up", "server", "agent", "edge"].includes(process.argv[2]);
-}
-
-/**
- * glibc gives a process's threads up to eight places per processor to take memory from, each of which keeps what was freed in it: a quarter
- * of what the platform has after large files have passed. It reads how many there are to be before anything of ours runs, so the process
- * begins again in its own place. Who has set it, goes by their own; other C libraries pass over it.
- */
-function withFewArenas() {
-  const { execve, env, execPath, execArgv, argv, platform, connected } = process;
-  const self = fileURLToPath(import.meta.url);
-  // A process that its parent speaks to would lose that.
-  if (platform !== "linux" || env.MALLOC_ARENA_MAX !== undefined || connected === true || execve === undefined) return;
-  execve.call(process, execPath, [execPath, ...execArgv, self, ...argv.slice(2)], { ...env, MALLOC_ARENA_MAX: "2" });
 }
 
 /** A clone runs on Node's own type stripping; its warning tells the one who runs Waybill nothing. */
