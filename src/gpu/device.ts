@@ -52,6 +52,7 @@ export interface DeviceHost {
   /** False where nobody listens: what matters is said again by `resume`. */
   send(message: ShimToAgent): boolean;
   connected(): boolean;
+  /** A line of the app's log: what is wrong, and calls that wait, are refused or end badly. */
   note(text: string): void;
   /** A process is to be ended that used a card without a lease; resolves when that is on the disk. `app`: with it the app is, and the host ends it. */
   stray(found: Stray): Promise<"process" | "app">;
@@ -349,8 +350,13 @@ export class Device {
     if (order.type === "withdraw") {
       if (call.metered?.lease.fence === order.fence)
         void this.#feed(call, { type: "withdraw", cause: order.cause }, this.#now());
-    } else if (!call.metered && order.type === "queued") call.queued = order;
-    else if (!call.metered && order.type === "refuse") this.#forget(call, { kind: "refused", refusal: order });
+    } else if (!call.metered && order.type === "queued") {
+      if (call.queued === undefined) this.#host.note(`${order.call}: ${order.says}`);
+      call.queued = order;
+    } else if (!call.metered && order.type === "refuse") {
+      this.#host.note(`${order.call}: ${order.says} (${order.code})`);
+      this.#forget(call, { kind: "refused", refusal: order });
+    }
   }
 
   async #grant(grant: Grant): Promise<void> {
@@ -507,6 +513,8 @@ export class Device {
         const { slots } = call.grant as Grant;
         if (effect.worker) for (const slot of slots) this.#idle.set(slot, { task, worker: effect.worker, fence });
         if (!(await this.#areFree(slots))) return;
+        // A call that goes well says nothing in the app's log, which keeps little: it may have a hundred of them a second.
+        if (end.cause !== "returned") this.#host.note(`${id}: ${end.says}`);
         await this.#report({ kind: "ended", call: id, fence, ...end, at: this.#at() });
         return this.#ended(call);
       }

@@ -122,7 +122,7 @@ export function drawQuote(quote: QuoteView): string {
 /** What a call of each holds where as much is left, and what it usually costs. */
 export function drawFunctions(paper: Paper, functions: readonly FunctionView[]): string {
   if (functions.length === 0)
-    return "No function of it has borrowed a GPU since the platform started. What a call would hold: --declare 60s\n";
+    return "No function of its that has a name, as a Gradio app's have, has borrowed a GPU since the platform started. What a call would hold: --declare 60s\n";
   return drawTable(
     paper,
     [
