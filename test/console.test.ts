@@ -254,7 +254,10 @@ describe("the console", chromiumNeeds, () => {
     await page.getByText("gpu/visitor-left").first().waitFor();
     // In the app's log too, beside what it prints itself.
     await page.goto(`${up.url}/spaces/${app.space}/logs`);
-    await page.getByText(/^c_\w+: .*slots are leased/).first().waitFor();
+    await page
+      .getByText(/^c_\w+: .*slots are leased/)
+      .first()
+      .waitFor();
     assert.equal((await up.admin.pool("main")).leased, 2, "the others go on");
     assert.deepEqual(await violations(page), []);
     leave.abort();
