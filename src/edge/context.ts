@@ -16,12 +16,7 @@ import type { Replica, SpaceDirectory, VisitorIdentity } from "./ports.ts";
 import type { Shared } from "./shared.ts";
 import { Sticky } from "./sticky.ts";
 import { ToldOneByOne } from "./told.ts";
-
-/** A request under way, as the edge's timer and its closing see it. */
-export interface Carried {
-  sweep(now: number): void;
-  breakOff(): void;
-}
+import { UnderWay } from "./under-way.ts";
 
 export interface ContextOptions {
   readonly clock: Clock;
@@ -58,7 +53,7 @@ export class EdgeContext {
   readonly line: (replica: string) => number | undefined;
   readonly lineSettled: (replica: string) => Promise<void> | undefined;
   readonly receivedStatus: (status: number) => string;
-  readonly active = new Set<Carried>();
+  readonly active = new UnderWay();
   readonly drawn: Drawn;
   readonly gradio: GradioEvents;
   readonly sticky: Sticky;

@@ -47,13 +47,15 @@ import { Telling } from "./telling.ts";
 import { passedTrailers, trailerLines } from "./trailers.ts";
 import { Timing } from "./timing.ts";
 import { tunnel } from "./tunnel.ts";
+import { nowhere, type Carried } from "./under-way.ts";
 import type { Gone, Upstream, UpstreamUser } from "./upstream.ts";
 import { failureCode, isLineLost, tookNothing, type Cause } from "./verdicts.ts";
 
 type Manner = Pick<OwnAnswer, "detail" | "retryAfterMs" | "status" | "close" | "error" | "certainty">;
 
-export class Exchange implements UpstreamUser, Waiter {
+export class Exchange implements UpstreamUser, Waiter, Carried {
   readonly work: string;
+  place = nowhere;
   reuse: Reuse;
   /** Nothing more may happen to it: the outcome is decided and told, or being told. */
   over = false;

@@ -61,6 +61,32 @@ describe("what is written down of a request's target", () => {
     assert.ok((facts.query?.length ?? 0) <= queryFactMaxLength + 1 && !facts.query?.includes("hf_"));
   });
 
+  test("a query without anything encoded is written as it is with something encoded behind it", () => {
+    const word = fc.constantFrom(
+      "a",
+      "api",
+      "Key",
+      "_",
+      "-",
+      "token",
+      "sk_",
+      "0123456789abcdef",
+      "//",
+      ":",
+      "@",
+      "hf_",
+    );
+    const text = fc.array(word, { maxLength: 6 }).map((words) => words.join(""));
+    const parameter = fc.tuple(text, fc.constantFrom("=", ""), text).map((parts) => parts.join(""));
+    const all = fc.array(parameter, { minLength: 1, maxLength: 3 }).map((parts) => parts.join("&"));
+    fc.assert(
+      fc.property(all, (query) => {
+        assert.equal(targetFacts(`/x?${query}&%41`).query, `${targetFacts(`/x?${query}`).query}&%41`);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
   test("whatever stands around it, the value of a token is never in what is written", () => {
     fc.assert(
       fc.property(fc.webQueryParameters(), fc.webQueryParameters(), (before, after) => {

@@ -17,10 +17,12 @@ export function targetFacts(target: string): TargetFacts {
 }
 
 function pathFact(path: string): string {
+  if (path.length <= pathFactMaxLength && !mayHide.test(path)) return path;
   return bounded(path, pathFactMaxLength, (text) => text.split("/").map(withoutSecret).join("/"));
 }
 
 function queryFact(query: string): string {
+  if (query.length <= queryFactMaxLength && !mayName.test(query) && !mayHide.test(query)) return query;
   return bounded(query, queryFactMaxLength, (text) => text.replaceAll(/[^&;]+/g, redactedParameter));
 }
 
@@ -49,24 +51,27 @@ export function withoutSecret(text: string): string {
 const shortestSecret = 8;
 
 /** Tokens of the platform and of the Hub, JSON Web Tokens, keys of well-known services, and a password in a URL. */
-const secretShapes = new RegExp(
-  [
-    String.raw`hf_\w{8}`,
-    String.raw`eyJ[\w-]{8,}\.[\w-]{4,}`,
-    // At the start of a word alone: there are tasks, risks and works.
-    String.raw`\b(?:sk|pk|rk)[-_][\w-]{12}`,
-    String.raw`gh[a-z]_\w{12}|github_pat_\w{12}`,
-    String.raw`\bxox[a-z]-[\w-]{10}`,
-    String.raw`(?:AKIA|ASIA)[0-9A-Z]{12}`,
-    String.raw`\/\/[^/@\s:]*:[^/@\s]+@`,
-  ].join("|"),
-);
+const shapes = [
+  String.raw`hf_\w{8}`,
+  String.raw`eyJ[\w-]{8,}\.[\w-]{4,}`,
+  // At the start of a word alone: there are tasks, risks and works.
+  String.raw`\b(?:sk|pk|rk)[-_][\w-]{12}`,
+  String.raw`gh[a-z]_\w{12}|github_pat_\w{12}`,
+  String.raw`\bxox[a-z]-[\w-]{10}`,
+  String.raw`(?:AKIA|ASIA)[0-9A-Z]{12}`,
+  String.raw`\/\/[^/@\s:]*:[^/@\s]+@`,
+];
+const secretShapes = new RegExp(shapes.join("|"));
+/** Of a whole path or query: nothing of one that has nothing like this, and nothing encoded, is taken out. */
+const mayHide = new RegExp(["%", ...shapes].join("|"));
 
 const secretWords: ReadonlySet<string> = new Set(
   "token key sign sig signature password passwd pwd pass passphrase secret code state auth authorization credential credentials jwt session sid otp pin nonce ticket assertion verifier cookie bearer".split(
     " ",
   ),
 );
+/** Of a whole query: every name that is a secret's has one of those words in it. */
+const mayName = new RegExp([...secretWords].join("|"), "i");
 const secretEndings = /(?:token|secret|password|passwd|signature|credentials?|apikey|sessionid)$/;
 
 /** By its words: `access_token`, `X-Amz-Signature`, `apiKey`, `__sign`, `user[password]`. */

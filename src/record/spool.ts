@@ -48,11 +48,15 @@ export interface SpoolOptions {
   readonly onWritten?: () => void;
 }
 
+/** Packed records are written here as they come, so that none is a text that waits: those would be most of what outlives a busy edge's garbage. */
+const roomBytes = 256 << 10;
+const newline = 0x0a;
+
 /** Lines that are not known to be on the disk. */
 interface Unkept {
   /** Counts them. */
   readonly n: number;
-  readonly lines: string;
+  readonly lines: Buffer;
   /** Records in them. */
   readonly count: number;
 }
@@ -101,7 +105,10 @@ export class Spool implements Emitter {
   #good = 0;
   readonly #doubtful: string[] = [];
   #closed = false;
-  #packed: string[] = [];
+  /** From its start on, the packed records that are not handed to the kernel yet. */
+  #room = Buffer.alloc(0);
+  #roomUsed = 0;
+  #packed = 0;
   #packTimer: NodeJS.Timeout | undefined;
   #syncTimer: NodeJS.Timeout | undefined;
   #retired: number[] = [];
@@ -155,8 +162,8 @@ export class Spool implements Emitter {
       stages: record.stages,
       facts: record.facts,
     };
-    this.#packed.push(line({ kind: "packed", body }));
-    if (this.#packed.length >= packedWaitMax) this.#flush();
+    this.#keep(JSON.stringify({ kind: "packed", body } satisfies SpoolLine));
+    if (this.#packed >= packedWaitMax) this.#flush();
     else this.#packTimer ??= setTimeout(() => this.#flush(), packedWaitMs).unref();
   }
 
@@ -220,24 +227,35 @@ export class Spool implements Emitter {
   }
 
   #append(record: SpoolLine): void {
-    const text = this.#packed.join("") + line(record);
-    const count = this.#packed.length + 1;
-    this.#packed = [];
-    this.#put(text, count);
+    this.#flush();
+    this.#put(Buffer.from(`${JSON.stringify(record)}\n`, "utf8"), 1);
+  }
+
+  #keep(text: string): void {
+    // No character of a text has more than three bytes in UTF-8.
+    const needs = 3 * text.length + 1;
+    if (this.#roomUsed + needs > this.#room.length) {
+      this.#flush();
+      this.#room = Buffer.allocUnsafeSlow(Math.max(roomBytes, needs));
+    }
+    this.#roomUsed += this.#room.write(text, this.#roomUsed, "utf8");
+    this.#room[this.#roomUsed++] = newline;
+    this.#packed += 1;
   }
 
   #flush(): void {
     clearTimeout(this.#packTimer);
     this.#packTimer = undefined;
-    if (this.#packed.length === 0) return;
-    const text = this.#packed.join("");
-    const count = this.#packed.length;
-    this.#packed = [];
-    this.#put(text, count);
+    const [count, used] = [this.#packed, this.#roomUsed];
+    if (count === 0) return;
+    const lines = this.#room.subarray(0, used);
+    this.#room = this.#room.subarray(used);
+    this.#packed = this.#roomUsed = 0;
+    this.#put(lines, count);
   }
 
   /** One or a few whole lines to the kernel; where it takes none they wait for the next try. */
-  #put(lines: string, count: number): void {
+  #put(lines: Buffer, count: number): void {
     this.#hold(lines, count);
     this.#syncSoon();
     if (!this.#isWritten) return;
@@ -250,8 +268,8 @@ export class Spool implements Emitter {
   }
 
   /** A part that was written before a failure is cut off by the newline that comes first next time. */
-  #writeOut(lines: string): void {
-    const bytes = Buffer.from(this.#torn ? `\n${lines}` : lines, "utf8");
+  #writeOut(lines: Buffer): void {
+    const bytes = this.#torn ? Buffer.concat([Buffer.of(newline), lines]) : lines;
     this.#torn = true;
     for (let done = 0; done < bytes.length;) done += fs.writeSync(this.#file, bytes, done);
     this.#torn = false;
@@ -259,7 +277,7 @@ export class Spool implements Emitter {
     this.#onWritten();
   }
 
-  #hold(lines: string, count: number): void {
+  #hold(lines: Buffer, count: number): void {
     this.#unkept.push({ n: ++this.#held, lines, count });
     this.#unkeptBytes += lines.length;
     while (this.#unkeptBytes > unkeptMaxBytes && this.#unkept.length > 1) {
@@ -396,10 +414,6 @@ export class Spool implements Emitter {
     for (const { lines } of this.#unkept.splice(0, next < 0 ? this.#unkept.length : next))
       this.#unkeptBytes -= lines.length;
   }
-}
-
-function line(record: SpoolLine): string {
-  return `${JSON.stringify(record)}\n`;
 }
 
 function datasync(file: number): Promise<void> {

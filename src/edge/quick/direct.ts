@@ -7,7 +7,7 @@ import { isHandOver } from "../../contract/hand-over.ts";
 import type { Instant } from "../../stdx/time.ts";
 import { accountFieldOf } from "../account-field.ts";
 import type { Accepted } from "../accepted.ts";
-import type { Carried, EdgeContext } from "../context.ts";
+import type { EdgeContext } from "../context.ts";
 import { Exchange } from "../exchange.ts";
 import { gradioRoute } from "../gradio/routes.ts";
 import { ownLines, shownHead } from "../headers.ts";
@@ -17,6 +17,8 @@ import { targetFacts } from "../redact.ts";
 import type { ResponseHead } from "../response.ts";
 import { packed } from "../story.ts";
 import type { Story } from "../story.ts";
+import { nowhere } from "../under-way.ts";
+import type { Carried } from "../under-way.ts";
 import type { Gone, Upstream, UpstreamUser } from "../upstream.ts";
 import type { QuickRequest, QuickResponse } from "./ends.ts";
 import type { Said, Sayings } from "./said.ts";
@@ -98,6 +100,7 @@ interface Taken {
 }
 
 class DirectRequest implements UpstreamUser, Carried {
+  place = nowhere;
   readonly #way: DirectWay;
   readonly #taken: Taken;
   readonly #story: Story;

@@ -53,7 +53,10 @@ export class Said {
   }
 
   credentialsTo(route: SpaceRoute): Credentials {
-    if (this.#credentials?.to !== route)
+    const to = this.#credentials?.to;
+    // A directory may make its answer anew each time.
+    const isSame = to?.space === route.space && to.owner === route.owner && to.private === route.private;
+    if (this.#credentials === undefined || !isSame)
       this.#credentials = credentialsOf({ ...this.#asker, inside: undefined }, route);
     return this.#credentials;
   }
