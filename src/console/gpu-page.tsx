@@ -99,7 +99,7 @@ function Queue({ view: { pools, calls } }: { readonly view: QueueView }): ReactN
         >
           {calls.map(({ call, pool, account, space, size, holdsMs, waitedMs, waiting }, at) => (
             <tr key={call === "-" ? `${pool} ${at}` : call}>
-              <td>
+              <td className={ui["whole"]}>
                 {waiting.position} <span className={ui["muted"]}>{pool}</span>
               </td>
               <td>{call === "-" ? "-" : <Link href={`/w/${call}`}>{call}</Link>}</td>
