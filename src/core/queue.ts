@@ -42,6 +42,7 @@ export function grantOn(plan: Plan, node: NodeState): void {
 export function grantWaiting(plan: Plan, bay: Bay): void {
   if (bay.queue.length === 0 && plan.coming === undefined) return;
   const cards = wellCardsAt(plan, bay);
+  if (!areSomeIdle(plan, cards)) return;
   // One that passed the head has had a turn, or spent: another call may be the head now.
   let waits = grantTurns(plan, bay, cards);
   while (waits === "passed") waits = grantTurns(plan, bay, cards);
@@ -61,6 +62,7 @@ function grantTurns(plan: Plan, bay: Bay, cards: readonly Card[]): "none" | "wai
     const pick = pickSlots(cards, plan.slotAt, turn.terms, plan.state.fencesAbove);
     if (pick === undefined) return passHead(plan, bay, cards, turn, turns) ? "passed" : "waits";
     grant(plan, bay, turn, pick);
+    if (!areSomeIdle(plan, cards)) return "none";
   }
   return "none";
 }
@@ -72,7 +74,7 @@ function grantTurns(plan: Plan, bay: Bay, cards: readonly Card[]): "none" | "wai
  *   L46. A gap that is filled delays nobody ahead: before the head starts none of them could, and by then it is over.
  */
 function passHead(plan: Plan, bay: Bay, cards: readonly Card[], head: Turn, behind: Iterable<Turn>): boolean {
-  if (countStage(plan, cards, "free") + countStage(plan, cards, "warm") === 0) return false;
+  if (!areSomeIdle(plan, cards)) return false;
   const { attachWithinMs } = settingsOf(plan.state, bay.pool);
   for (const turn of firstOf(behind, passDepth)) {
     const pick = pickSlots(cards, plan.slotAt, turn.terms, plan.state.fencesAbove);
@@ -283,6 +285,17 @@ export function clear(plan: Plan, slots: readonly SlotId[]): void {
     if (state.stage !== "warm") continue;
     push(plan, { v: 1, type: "slot-clearing", slot, fence: state.fence, replica: state.replica });
   }
+}
+
+/** Whether a slot is free or has an idle worker: without one nobody is granted anything, and nobody's worker can be ordered away. */
+function areSomeIdle(plan: Plan, cards: readonly Card[]): boolean {
+  for (const { slots } of cards) {
+    for (const slot of slots) {
+      const { stage } = plan.slotAt(slot);
+      if (stage === "free" || stage === "warm") return true;
+    }
+  }
+  return false;
 }
 
 function countStage(plan: Plan, cards: readonly Card[], stage: Slot["stage"]): number {
