@@ -42,6 +42,8 @@ const slowest = [
   "zerogpu-versions",
   "examples-gradio",
   "clone",
+  "console-hard",
+  "containerfile",
   "catalog-postgres",
   "edge-bodies",
   "guide",

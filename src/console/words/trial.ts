@@ -1,6 +1,6 @@
 /**
- * Languages made from English by rule, for trying the pages (their names are CLDR's for such): `en-XA` has four letters where English has
- * less than three, and `ar-XB` the same in Arabic letters. What a message is given (ids, amounts, names) stays as it is. Pure.
+ * Languages made from English by rule, for trying the pages (their names are CLDR's for such): `en-XA` has seven letters where English has
+ * five, and `ar-XB` the same in Arabic letters. What a message is given (ids, amounts, names) stays as it is. Pure.
  */
 import { en } from "./en.ts";
 import type { Words } from "./en.ts";
@@ -48,7 +48,7 @@ function textsIn(values: readonly unknown[]): readonly string[] {
 }
 
 /** Vowels are said twice until it is long enough, so that each word grows where it stands; one that has none gets marks. */
-export function longer(text: string): string {
+function longer(text: string): string {
   const letters = text.match(/[a-z]/gi)?.length ?? 0;
   let lacking = Math.ceil(letters * (growth - 1));
   const said = text.replaceAll(/[aeiouy]/g, (vowel) => {
