@@ -82,7 +82,7 @@ describe("the console", chromiumNeeds, () => {
     [`/spaces/${app.space}/requests`, "Nobody has asked for this app yet"],
     [`/spaces/${app.space}/calls`, "No GPU call here yet"],
     [`/spaces/${app.space}/files`, "README.md"],
-    [`/spaces/${app.space}/settings`, "sleep-after"],
+    [`/spaces/${app.space}/settings`, "What it may reach"],
     ["/gpu", "Nobody waits."],
     ["/me", /used \+ .* held \+ .* left/],
     ["/o/acme", "Add a webhook"],

@@ -5,6 +5,7 @@
 import { mkdirSync } from "node:fs";
 import type { Builder } from "../build/builder.ts";
 import type { CardTrouble, CardUse, DeviceFacts, SpaceOnDisk, ToAgent, ToServer } from "../contract/agent.ts";
+import type { Outbound } from "../contract/egress.ts";
 import type { Isolation } from "../contract/isolation.ts";
 import type { Emitter } from "../evidence/entry.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
@@ -28,6 +29,8 @@ export interface AgentOptions {
   /** Looks after them. Absent: nothing can go wrong with them, and nobody uses them. */
   readonly watchCards?: (told: CardsTold) => CardWatch;
   readonly isolation: Isolation;
+  /** Absent where nothing closes apps off. */
+  readonly outbound?: Outbound | undefined;
   /** Absent while no server is there. */
   readonly link?: AgentEnd;
   readonly builder: Builder;
@@ -180,6 +183,7 @@ class NodeAgent implements Agent {
       sdks: builder.sdks,
       buildsAtOnce: this.#buildsAtOnce,
       isolation: this.#isolation,
+      outbound: this.#options.outbound,
     });
     link.onMessage((message) => {
       if (connection === this.#connections) this.#take(message);

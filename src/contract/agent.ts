@@ -3,6 +3,7 @@
  * frames pass through memory. Every hand-over that matters is numbered or carries an id that makes a repeat harmless.
  */
 import type { DurationMs } from "../stdx/time.ts";
+import type { Outbound } from "./egress.ts";
 import type { Isolation, LimitsOfBuild } from "./isolation.ts";
 import type { ReleaseManifest, RuntimeFacts, SpaceSdk } from "./release.ts";
 
@@ -322,6 +323,8 @@ export type ToServer =
       /** Builds that it takes at a time. */
       readonly buildsAtOnce: number;
       readonly isolation: Isolation;
+      /** Absent where nothing closes its apps off. */
+      readonly outbound?: Outbound | undefined;
       /** What stands in the server's own folder, where the agent can read it: its paths are the server's too. */
       readonly folder?: string;
     }

@@ -9,6 +9,7 @@ import type { OrganisationOf, WhoAmIAuth, TokenView } from "./identity.ts";
 import type { AllowanceView } from "./allowances.ts";
 import type { PassedPoolView, PoolView } from "./pools.ts";
 import type { ReplicaLimits } from "./agent.ts";
+import type { Outbound } from "./egress.ts";
 import type { Isolation, LimitsOfBuild } from "./isolation.ts";
 import type { Problem } from "./problem.ts";
 import type { RuntimeFacts } from "./release.ts";
@@ -192,6 +193,8 @@ export interface SpaceView {
   readonly limits: ReplicaLimits | null;
   /** How its replicas and its builds are closed off; only where one Space is asked for. */
   readonly isolation?: Isolation;
+  /** What of the outside its app and its builds may reach, as the operator has set it; for who may write to it. Null: nothing closes its app off; absent where no node is there. */
+  readonly outbound?: Outbound | null;
 }
 
 /** A variable or a secret, as it is set. */

@@ -26,6 +26,33 @@ export type ConnectAnswer =
   | { readonly ok: true; readonly connection: string; readonly name: string }
   | { readonly ok: false; readonly connection: string; readonly code: string; readonly says: string };
 
+/** What the gateway lets out of a node's sandboxes, as its operator has set it; rules as they are written. */
+export interface OutboundRules {
+  /** Names that may be reached, with a port where only that one. */
+  readonly allow: readonly string[];
+  /** Names that may not, whatever is allowed. */
+  readonly deny: readonly string[];
+  /** Of names without a port of their own. */
+  readonly ports: readonly number[];
+  /** Ranges of private addresses that may be reached all the same. */
+  readonly addresses: readonly string[];
+}
+
+export interface Outbound {
+  readonly apps: OutboundRules;
+  readonly builds: OutboundRules;
+}
+
+/** The rules in words, for people. */
+export function outboundSay({ allow, deny, ports, addresses }: OutboundRules): string {
+  const all = allow.length === 1 && allow[0] === "*";
+  const names = all ? "every name" : allow.length === 0 ? "no name" : allow.join(", ");
+  const but = deny.length === 0 ? "" : ` but ${deny.join(", ")}`;
+  const privately =
+    addresses.length === 0 ? "no private address" : `of private addresses ${addresses.join(", ")} alone`;
+  return `${names}${but}, on ${ports.length === 1 ? "port" : "ports"} ${ports.join(", ")}; ${privately}`;
+}
+
 /** The first line of either side, newline included. */
 export const egressLineMaxBytes = 2_048;
 /** RFC 1035 §4.2.2: the length field's own bound is larger; our resolver's questions and answers never are. */

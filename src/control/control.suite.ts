@@ -87,6 +87,7 @@ export class TestNode {
       replicas,
       sdks: ["node"],
       isolation,
+      outbound: outboundOfNodes,
     });
   }
 
@@ -94,6 +95,10 @@ export class TestNode {
     return this.heard.filter((message): message is Extract<ToAgent, { type: Type }> => message.type === type);
   }
 }
+
+const rules = { allow: ["*"], deny: [], ports: [443], addresses: ["10.1.0.0/16"] };
+/** What each of these nodes lets out. */
+export const outboundOfNodes = { apps: rules, builds: rules };
 
 /** Time that moves when a test says so; its two clocks step apart where the test moves one. */
 export class TestClock implements Clock {

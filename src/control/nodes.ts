@@ -3,6 +3,7 @@
  * what a node says of itself is believed, what an app says is not known here.
  */
 import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
+import type { Outbound } from "../contract/egress.ts";
 import type { Isolation } from "../contract/isolation.ts";
 import type {
   CardTrouble,
@@ -36,6 +37,8 @@ export interface NodeFacts {
   readonly epoch: number;
   readonly buildsAtOnce: number;
   readonly isolation: Isolation;
+  /** Absent where nothing closes its apps off. */
+  readonly outbound?: Outbound | undefined;
   readonly devices: readonly DeviceFacts[];
   /** Who uses them beside its replicas; absent until it has said so. */
   readonly use?: CardUse;
@@ -329,12 +332,12 @@ export class Nodes {
 
   async #hello(connection: Connection, hello: Extract<ToServer, { type: "hello" }>): Promise<void> {
     const { engine, replicas, serverEpoch } = this.#ports;
-    const { node, pool, sdks, epoch, buildsAtOnce, isolation, devices } = hello;
+    const { node, pool, sdks, epoch, buildsAtOnce, isolation, outbound, devices } = hello;
     if (connection.as !== undefined && node !== connection.as) {
       connection.link.close();
       throw new Error(`a node with the token of ${connection.as} says that it is ${node}`);
     }
-    connection.facts = { node, pool, sdks, epoch, buildsAtOnce, isolation, devices };
+    connection.facts = { node, pool, sdks, epoch, buildsAtOnce, isolation, outbound, devices };
     // Until its replicas are known it is not there: a slot of theirs would be taken for one whose replica is gone (L22).
     const naming = this.#ownReplicas(connection, hello);
     const settled = (): void => undefined; // How it ended is told where the hello is.

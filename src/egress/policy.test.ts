@@ -7,10 +7,12 @@ import {
   openPolicy,
   parseNameRule,
   portsOf,
+  rulesOf,
   type Decision,
   type EgressPolicy,
   type NameRule,
 } from "./policy.ts";
+import { outboundSay } from "../contract/egress.ts";
 import { parseRange, type AddressRange } from "./ranges.ts";
 
 const rule = (text: string): NameRule => parseNameRule(text) ?? assert.fail(text);
@@ -20,6 +22,23 @@ const said = (decision: Decision): readonly string[] =>
   decision.ok ? ["ok", decision.rule] : [decision.code, decision.rule, decision.says];
 
 describe("the policy", () => {
+  test("is told as its operator wrote it, and in one sentence", () => {
+    assert.equal(outboundSay(rulesOf(openPolicy)), "every name, on ports 80, 443; no private address");
+    const some = policy({
+      ...{ allow: [rule("*.example.org"), rule("api.example.com:8443")], deny: [rule("old.example.org")] },
+      ...{ ports: [443], addresses: [range("10.1.0.0/16")] },
+    });
+    assert.deepEqual(rulesOf(some), {
+      ...{ allow: ["*.example.org", "api.example.com:8443"], deny: ["old.example.org"] },
+      ...{ ports: [443], addresses: ["10.1.0.0/16"] },
+    });
+    assert.equal(
+      outboundSay(rulesOf(some)),
+      "*.example.org, api.example.com:8443 but old.example.org, on port 443; of private addresses 10.1.0.0/16 alone",
+    );
+    assert.match(outboundSay(rulesOf(policy({ allow: [] }))), /^no name/);
+  });
+
   test("lets every name be reached on 80 and 443, and on no other port, where nothing else is said", () => {
     for (const port of [80, 443])
       assert.deepEqual(said(decidePort(openPolicy, "example.com", port)), ["ok", `allow * on port ${port}`]);

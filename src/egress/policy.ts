@@ -1,4 +1,5 @@
 /** What apps and builds may reach: decided here, by name and port and address, with the rule that decided. Pure. */
+import type { OutboundRules } from "../contract/egress.ts";
 import { judgeAddress, type AddressRange } from "./ranges.ts";
 
 /** `api.example.com`, `*.example.com` (and not example.com itself), `*`; with a port, only that one. */
@@ -27,6 +28,17 @@ export const openPolicy: EgressPolicy = {
   ports: [80, 443],
   addresses: [],
 };
+
+/** As its operator wrote them. */
+export function rulesOf({ allow, deny, ports, addresses }: EgressPolicy): OutboundRules {
+  const written = ({ pattern, port }: NameRule): string => (port === null ? pattern : `${pattern}:${port}`);
+  return {
+    allow: allow.map(written),
+    deny: deny.map(written),
+    ports,
+    addresses: addresses.map(({ text }) => text),
+  };
+}
 
 export type Decision =
   | { readonly ok: true; readonly rule: string }

@@ -28,11 +28,14 @@ const probes = { total: 9, open: 1, expected: 1, unexpected: [], notRun: ["no py
 const line: LogLine = { n: 1, at: "2026", source: "app", stream: "out", text: "hello", replica: "p_1" };
 const setup = { gpu: true, environment: 0 };
 
+const rules = { allow: ["*"], deny: ["example.org:25"], ports: [80, 443], addresses: [] };
+
 /** One of each kind with all that it may have. */
 const fromAgent: Kinds<ToServer> = {
   hello: {
     ...{ type: "hello", node: "n1", epoch: 1, pool: "main", devices: [device], replicas: [status], sdks: ["node"] },
     ...{ buildsAtOnce: 1, isolation: { ...noIsolation("none"), probes }, folder: "id" },
+    outbound: { apps: rules, builds: { ...rules, addresses: ["10.1.0.0/16"] } },
   },
   isolation: { type: "isolation", node: "n1", isolation: { ...noIsolation("none"), probes: { failed: "x", at: "" } } },
   cards: {

@@ -109,6 +109,9 @@ const isolation = z.object({
   says: text,
 });
 
+const rules = z.object({ allow: list(text), deny: list(text), ports: list(count), addresses: list(text) });
+const outbound = z.object({ apps: rules, builds: rules });
+
 const cudaPackage = z.object({ name: text, version: text, cuda: text.nullable(), archs: list(text) });
 const runtime = z.object({
   python: text,
@@ -186,6 +189,7 @@ const toServer = z.discriminatedUnion("type", [
     sdks: list(word),
     buildsAtOnce: count,
     isolation,
+    outbound: outbound.optional(),
     folder: text.exactOptional(),
   }),
   z.object({ type: z.literal("isolation"), node: word, isolation }),

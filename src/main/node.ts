@@ -10,7 +10,7 @@ import { writeSdkPackage } from "../client/sdk-package.ts";
 import { noIsolation, type BuildLimits, type Isolation } from "../contract/isolation.ts";
 import { systemDialler } from "../egress/dial.ts";
 import { openGateway } from "../egress/gateway.ts";
-import { portsOf } from "../egress/policy.ts";
+import { portsOf, rulesOf } from "../egress/policy.ts";
 import { CardWatch } from "../gpu/card-watch.ts";
 import { discover, parseSimulated } from "../gpu/discovery.ts";
 import { driverFiles } from "../gpu/driver-files.ts";
@@ -117,6 +117,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     }),
     launcher: launcher({ ...processes, ...(spares && { spares }) }, sandbox && sandbox.node, config.disk.reserveBytes),
     ...(sandbox && { spaces: sandbox.node.spaces }),
+    ...(sandbox && { outbound: { apps: rulesOf(config.egress), builds: rulesOf(config.builds.egress) } }),
     isolation:
       (sandbox && { ...sandbox.isolation, builds }) ??
       noIsolation(

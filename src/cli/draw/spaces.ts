@@ -1,5 +1,6 @@
 /** Spaces, what happened to them, and their releases, as people read them. */
 import type { ReleaseView, SpaceEventView, SpaceView } from "../../contract/api.ts";
+import { outboundSay } from "../../contract/egress.ts";
 import { limitsSay } from "../../contract/isolation.ts";
 import type { Paper } from "./paper.ts";
 import { dayTimeOf, tone } from "./paper.ts";
@@ -42,6 +43,7 @@ export function drawSpace(paper: Paper, space: SpaceView): string {
   const says = space.limits === null ? [] : limitsSay(space.limits);
   rows.push(...says.map(([name, what], i) => [i === 0 ? "limits" : "", `${name}: ${what}`] as const));
   if (space.isolation) rows.push(["sandbox", space.isolation.says.replace(/^sandbox /, "")]);
+  if (space.outbound) rows.push(["reaches", outboundSay(space.outbound.apps)]);
   return `${tone(paper, "strong", space.id)}  ${space.sdk ?? "no SDK known yet"}\n${drawRows(paper, rows)}`;
 }
 

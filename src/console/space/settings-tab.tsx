@@ -9,6 +9,7 @@ import { SaidInline } from "../said.tsx";
 import { useSending, Wrong } from "../sending.tsx";
 import { useSpoken } from "../words/words.tsx";
 import ui from "../ui.module.css";
+import { OutboundPart } from "./outbound.tsx";
 import styles from "./space.module.css";
 
 export function SettingsTab({ space }: { readonly space: SpaceView }): ReactNode {
@@ -37,6 +38,7 @@ export function SettingsTab({ space }: { readonly space: SpaceView }): ReactNode
       <Variables id={id} />
       <Secrets id={id} />
       <Domains id={id} />
+      <OutboundPart space={space} />
     </>
   );
 }

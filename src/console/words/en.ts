@@ -278,6 +278,12 @@ export const en = {
   removeAsks: (name: string) => `Remove ${name}?`,
   domains: "Domains",
   newDomain: "Add a domain",
+  outbound: "What it may reach",
+  outboundOpen: "Nothing closes its app off: it reaches what this machine does.",
+  outboundApps: "Its app",
+  outboundBuilds: "Its builds",
+  outboundBy: "The operator sets this for all Spaces. What is refused stands in the app's log, too.",
+  outboundRefused: "Refused, or not reached, in the last day",
   // The pool, and oneself.
   board: "Board",
   queue: "Queue",

@@ -36,7 +36,10 @@ export const spacesRoute: Route = (api, server) => {
     const runtimeFacts = await server.runtimeFacts(view.release);
     const repo = server.hub.repos.find(repoName("spaces", owner, name));
     const info = repo && (await infoOf(c, server, repo, await server.hub.revision(repo, "main")));
-    return c.json({ ...view, ...hub, ...info, runtimeFacts, isolation: server.isolation });
+    // An operator's names and ranges are for who can act on them.
+    const [node] = server.nodes.all;
+    const outbound = node && mayKnow(c, owner, "write", id) && { outbound: node.outbound ?? null };
+    return c.json({ ...view, ...hub, ...info, runtimeFacts, isolation: server.isolation, ...outbound });
   });
   api.get("/api/spaces/:owner/:name/runtime", async (c) => {
     const { owner, name } = c.req.param();
