@@ -135,7 +135,7 @@ function limitsOf(warmMs: number): readonly string[] {
     "A call has its GPU for as long as the record says. One that never had it is taken to need what half of its Space's calls needed that declared as much, else all that it declared.",
     "Cards, pools, rules and budgets are those of now, all of them in use; what operators gave to single accounts is left out.",
     "Workers begin with their grants: how long one takes to start is left out.",
-    `Windows are filled by the calls of the ${Math.round(warmMs / 3_600_000)} h before.`,
+    `Windows are filled by the calls of the ${Math.round(warmMs / 3_600_000)} h before; what functions usually use, by which leases are clipped, is known from those and the span's alone.`,
   ];
 }
 
