@@ -9,6 +9,8 @@ export class Delivery {
   #held: Buffer | undefined;
   #began = false;
   #paused = false;
+  /** All of it came: what it came on carries other answers. */
+  #isOver = false;
 
   constructor(response: ServerResponse) {
     this.#response = response;
@@ -28,6 +30,7 @@ export class Delivery {
   }
 
   end(): void {
+    this.#isOver = true;
     this.#response.end(this.#held);
     this.#held = undefined;
   }
@@ -38,7 +41,7 @@ export class Delivery {
     from.pause();
     this.#response.once("drain", () => {
       this.#paused = false;
-      from.resume();
+      if (!this.#isOver) from.resume();
     });
   }
 }

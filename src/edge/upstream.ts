@@ -217,7 +217,10 @@ export class Upstream implements ResponseSink {
     if (!reusable) this.#socket.destroy();
     if (closed) user?.onClosedEnd();
     else user?.onEnd();
-    if (reusable) this.#owner.onIdle(this);
+    if (!reusable) return;
+    // Its visitor may be slow and take the last of it only later, or never: who comes next is not to wait for that.
+    if (this.#socket.isPaused()) this.#socket.resume();
+    this.#owner.onIdle(this);
   }
 
   #onEnd(): void {
