@@ -4,9 +4,11 @@ import { once } from "node:events";
 import type { RequestListener } from "node:http";
 import { connect } from "node:net";
 import type { Socket } from "node:net";
-import { after, before, describe, test } from "node:test";
-import type { Credentials } from "../src/edge/index.ts";
-import { appHost, edgeWorld } from "./support/edge-world.ts";
+import { after, before, beforeEach, describe, test } from "node:test";
+import type { Credentials, SpaceRoute, Visitor, VisitorIdentity } from "../src/edge/index.ts";
+import { Pool } from "../src/edge/pool.ts";
+import type { Upstream } from "../src/edge/upstream.ts";
+import { appHost, edgeWorld, rawExchange } from "./support/edge-world.ts";
 import type { EdgeWorld } from "./support/edge-world.ts";
 import { eventually } from "./support/eventually.ts";
 
@@ -179,6 +181,180 @@ describe("a request on the direct way", () => {
     assert.deepEqual(hops.slice(0, 4), ["edge.accept", "identity.resolve", "edge.route", "edge.connect"]);
     assert.deepEqual(world.errors, []);
   }
+});
+
+describe("what a plain GET meets on its way", () => {
+  const visitor: Visitor = { account: "address:127.0.0.1", tier: "anonymous", billedBy: "address", user: null };
+  let world: EdgeWorld;
+  let resolve: () => ReturnType<VisitorIdentity["resolve"]>;
+  let asked = 0;
+  let route: SpaceRoute;
+  before(async () => {
+    world = await edgeWorld(app, {
+      identity: {
+        resolve: () => {
+          asked += 1;
+          return resolve();
+        },
+        mint: ({ request }) => `minted.${request}`,
+      },
+    });
+    const found = world.directory.get(appHost);
+    assert.ok(found);
+    route = found;
+  });
+  beforeEach(() => {
+    asked = 0;
+    resolve = () => visitor;
+    world.errors.length = 0;
+    world.directory.set(appHost, route);
+  });
+  after(() => world.close());
+
+  const get = (path: string, method = "GET"): string => `${method} ${path} HTTP/1.1\r\nHost: ${appHost}\r\n\r\n`;
+  const ask = (bytes: string, until: RegExp): Promise<string> => rawExchange(world.edge.port, bytes, until);
+
+  test("who makes it is asked for once where nobody can tell, which ends nothing but that request", async () => {
+    resolve = () => Promise.reject(new Error("the catalog is away"));
+    const text = await ask(get("/short"), /control-down/);
+    assert.match(text, /^HTTP\/1\.1 503 /);
+    assert.equal(asked, 1);
+    assert.equal(world.errors.length, 1);
+  });
+
+  test("who makes it is asked for once where that takes a while, or is refused", async () => {
+    resolve = () => Promise.resolve(visitor);
+    assert.match(await ask(get("/short"), /short$/), /^HTTP\/1\.1 200 /);
+    resolve = () => ({ refused: "identity/bad-token" });
+    assert.match(await ask(get("/short"), /bad-token/), /^HTTP\/1\.1 401 /);
+    assert.equal(asked, 2);
+  });
+
+  test("who makes it is not looked up where the Space takes no more", async () => {
+    world.directory.set(appHost, { ...route, limits: { requests: 0 } });
+    assert.match(await ask(get("/short"), /space-busy/), /^HTTP\/1\.1 503 /);
+    assert.equal(asked, 0);
+  });
+
+  test("a place among the Space's requests is free again however it ends", async () => {
+    world.directory.set(appHost, { ...route, limits: { requests: 1 } });
+    for (const [path, until] of [
+      ["/short", /short$|space-busy/],
+      ["/hangs", /begun$|space-busy/],
+      ["/short", /short$|space-busy/],
+      ["/breaks", /space-busy/],
+      ["/short", /short$|space-busy/],
+      ["/framed", /anew\r\n0\r\n\r\n$|space-busy/],
+      ["/none", /\r\n\r\n$|space-busy/],
+    ] as const) {
+      let text = "space-busy";
+      for (let tries = 0; tries < 500 && text.includes("space-busy"); tries++) text = await ask(get(path), until);
+      assert.match(text, /^HTTP\/1\.1 20/, path);
+    }
+    await eventually("nothing is under way", () => world.edge.busy("r_1") === 0);
+  });
+
+  test("requests sent ahead are answered in their order", async () => {
+    await ask(get("/short"), /short$/);
+    const ahead = `${get("/short")}${get("/short", "HEAD")}${get("/none")}${get("/framed")}${get("/same")}${get("/undated")}`;
+    const text = await ask(`${get("/short")}${ahead}`, /undated$/);
+    assert.deepEqual(
+      [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status),
+      ["200", "200", "200", "204", "200", "304", "200"],
+    );
+    assert.equal(text.match(/short(?=HTTP)/g)?.length, 2);
+  });
+
+  test(
+    "a connection that was paused where its answer ended is read again for the next",
+    { timeout: 30_000 },
+    async () => {
+      const pool = new Pool({
+        replica: { id: "r_1", socket: world.upstream.path },
+        connectionsMax: 1,
+        nextName: () => ({ emitter: "test", epoch: 1, connection: 1 }),
+        monotonic: () => 0,
+      });
+      after(() => pool.close());
+      for (let asks = 0; asks < 3; asks++) {
+        const { promise, resolve: answered, reject } = Promise.withResolvers<string>();
+        const none = (): void => {};
+        const onConnection = (upstream: Upstream): void => {
+          const user = {
+            ...{ onInterim: none, onHead: none, onTrailers: none, onPause: none, onDrain: none },
+            ...{ onUpgraded: none, onClosedEnd: none, onEnd: none },
+            onBody: (bytes: Buffer): void => {
+              upstream.pause();
+              answered(bytes.toString());
+            },
+            onGone: () => reject(new Error("it is gone")),
+          };
+          upstream.begin(user, get("/short"), { method: "GET", upgrade: false, body: false, last: false });
+        };
+        pool.take({ reuse: "any", visitor: "who", onConnection });
+        assert.equal(await promise, "short");
+      }
+      assert.equal(pool.busy, 0);
+    },
+  );
+
+  test("what an app sends behind an answer is nobody's", async () => {
+    const evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+    const right = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood";
+    const dirty = await edgeWorld(app, {
+      upstream: {
+        onOpen: (socket) => {
+          let count = 0;
+          socket.on("data", (bytes: Buffer) => {
+            if (!bytes.includes("\r\n\r\n")) return;
+            count += 1;
+            const path = bytes.toString().split(" ")[1] ?? "";
+            if (count === 1 || path === "/right") return void socket.write(right);
+            if (path === "/behind") return void socket.write(right + evil);
+            if (path === "/both")
+              return void socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n`);
+            if (path === "/none")
+              return void socket.write(`HTTP/1.1 204 No Content\r\nContent-Length: 46\r\n\r\n`, () =>
+                setTimeout(() => socket.write(evil), 20),
+              );
+            socket.write(right, () => setTimeout(() => socket.write(evil), 5));
+          });
+        },
+      },
+    });
+    after(() => dirty.close());
+    const socket = connect(dirty.edge.port, "127.0.0.1");
+    let text = "";
+    socket.on("data", (bytes) => (text += bytes.toString()));
+    const said = async (path: string): Promise<string> => {
+      text = "";
+      socket.write(get(path));
+      await eventually(`an answer to ${path}`, () =>
+        /good$|^HTTP\/1\.1 204 [^]*\r\n\r\n$|^HTTP\/1\.1 502 [^]*\}\s*$/.test(text),
+      );
+      return text.slice(9, 12) + text.slice(-4);
+    };
+    for (const path of [
+      "/right",
+      "/right",
+      "/behind",
+      "/right",
+      "/right",
+      "/late",
+      "/right",
+      "/right",
+      "/none",
+      "/right",
+    ]) {
+      const got = await said(path);
+      assert.equal(got, path === "/none" ? "204\r\n\r\n" : "200good", path);
+      await new Promise((done) => setTimeout(done, 40));
+      assert.doesNotMatch(text, /evil/);
+    }
+    await said("/right");
+    assert.match(await said("/both"), /^502/);
+    socket.destroy();
+  });
 });
 
 function linesOf(text: string): string {

@@ -145,9 +145,9 @@ export class Exchange implements UpstreamUser, Waiter, Carried {
     this.#response.on("error", () => this.#response.destroy());
   }
 
-  start(): void {
+  /** `resolved`: who asks, where that was asked for already. */
+  start(resolved = this.#admission.ask()): void {
     this.#follow();
-    const resolved = this.#admission.ask();
     if (!(resolved instanceof Promise)) return this.#onIdentity(resolved);
     resolved.then((visitor) => this.#onIdentity(visitor)).catch((error: unknown) => this.#onBug(error));
   }

@@ -12,7 +12,7 @@ import { Exchange } from "../exchange.ts";
 import { gradioRoute } from "../gradio/routes.ts";
 import { ownLines, shownHead } from "../headers.ts";
 import type { Pool } from "../pool.ts";
-import type { Replica, SpaceRoute, Visitor } from "../ports.ts";
+import type { Replica, SpaceRoute, Visitor, VisitorIdentity } from "../ports.ts";
 import { targetFacts } from "../redact.ts";
 import type { ResponseHead } from "../response.ts";
 import { packed } from "../story.ts";
@@ -26,9 +26,11 @@ import type { Said, Sayings } from "./said.ts";
 export interface DirectPorts {
   /** What its head says; undefined where nothing that says so is for this way. */
   readonly saidBy: (request: QuickRequest) => Said | undefined;
-  /** Of a request that is to go on as an exchange. */
+  /** Of a request that is to be an exchange. */
   readonly accepted: (request: QuickRequest, response: QuickResponse, said: Said, route: SpaceRoute) => Accepted;
 }
+
+type Resolved = ReturnType<VisitorIdentity["resolve"]>;
 
 /** What every request of this way is to its connection. */
 const plainGet = { method: "GET", upgrade: false, body: false, last: false };
@@ -54,19 +56,29 @@ export class DirectWay {
     const { replicas } = route.state;
     const [replica] = replicas;
     if (replica === undefined || replicas.length > 1) return false;
-    const visitor = context.identity.resolve(said.credentialsTo(route));
-    if (visitor instanceof Promise || "refused" in visitor) return false;
-    const pool = context.poolOf(replica);
-    const upstream = pool.kept(said.visitor(visitor), "any");
-    if (upstream === undefined) return false;
     const { space, limits } = route;
     const entered = context.guard.enter({ space, limits, address: said.origin.address });
     if (!entered.ok) return false;
     response.once("close", entered.leave);
-    pool.use(upstream);
+    // Behind the limits: who somebody is may have to be looked up.
+    const visitor = context.identity.resolve(said.credentialsTo(route));
+    const kept = this.#kept(said, replica, visitor);
+    if (kept === undefined) {
+      new Exchange(context, this.ports.accepted(request, response, said, route)).start(visitor);
+      return true;
+    }
+    kept.pool.use(kept.upstream);
     context.directory.used(space);
-    new DirectRequest(this, { request, response, said, route, replica, visitor, pool, upstream }).start();
+    new DirectRequest(this, { request, response, said, route, replica, ...kept }).start();
     return true;
+  }
+
+  /** Undefined where it is not known at once who asks, or nothing is kept for who does. */
+  #kept(said: Said, replica: Replica, visitor: Resolved): Kept | undefined {
+    if (visitor instanceof Promise || "refused" in visitor) return undefined;
+    const pool = this.context.poolOf(replica);
+    const upstream = pool.kept(said.visitor(visitor), "any");
+    return upstream && { visitor, pool, upstream };
   }
 
   /** The line that says when: RFC 9110 §6.6.1. */
@@ -88,15 +100,18 @@ function isPlain({ method, url }: QuickRequest): boolean {
   );
 }
 
-interface Taken {
+interface Kept {
+  readonly visitor: Visitor;
+  readonly pool: Pool;
+  readonly upstream: Upstream;
+}
+
+interface Taken extends Kept {
   readonly request: QuickRequest;
   readonly response: QuickResponse;
   readonly said: Said;
   readonly route: SpaceRoute;
   readonly replica: Replica;
-  readonly visitor: Visitor;
-  readonly pool: Pool;
-  readonly upstream: Upstream;
 }
 
 class DirectRequest implements UpstreamUser, Carried {
