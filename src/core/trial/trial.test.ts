@@ -158,4 +158,20 @@ describe("a trial", () => {
     assert.equal(tried([], {}).before.calls, 0);
     assert.equal(tried([past(0, { node: "gone" })], {}).leftOut, 1);
   });
+
+  test("runs where a card's pool is set and the card is gone", () => {
+    const ledger = new Ledger();
+    ledger.do({ type: "start-writer", epoch: 1 });
+    for (const pool of ["main", "fast"]) ledger.do({ type: "set-pool", pool, settings: {} });
+    const joins = (...devices: number[]): void => {
+      const cards = devices.map((index) => card(index));
+      ledger.do({ type: "join-node", node: "n1", pool: "main", devices: cards, replicas: [] });
+    };
+    joins(0, 1, 2);
+    for (const device of [1, 2]) ledger.do({ type: "set-card-pool", node: "n1", device, pool: "fast" });
+    joins(0, 1);
+    const world = trialWorldOf(ledger.state);
+    assert.deepEqual(world.nodes[0]?.cardPools, [{ device: 1, pool: "fast" }]);
+    assert.equal(tried([past(0)], {}, { world }).before.served, 1);
+  });
 });

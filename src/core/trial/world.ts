@@ -15,7 +15,7 @@ import type {
 import { tierNames } from "../policy.ts";
 import type { CardPool, RouteRule } from "../routes.ts";
 import { settingsOf, tierOf } from "../state.ts";
-import type { State } from "../state.ts";
+import type { NodeState, State } from "../state.ts";
 
 export interface TrialWorld {
   readonly tiers: Readonly<Record<TierName, TierSettings>>;
@@ -64,10 +64,16 @@ export function trialWorldOf(state: State): TrialWorld {
   return {
     tiers: Object.fromEntries(tierNames.map((name) => [name, tierOf(state, name)])) as TrialWorld["tiers"],
     pools: Object.fromEntries([...state.pools.keys()].map((name) => [name, settingsOf(state, name)])),
-    nodes: [...state.nodes.values()].map(({ name, pool, devices, cardPools }) => ({ name, pool, devices, cardPools })),
+    nodes: [...state.nodes.values()].map(trialNode),
     routes: [...state.routes.values()],
     budgets,
   };
+}
+
+/** What is set of cards that are gone waits for them to come back: only what it says of those that are there is played. */
+function trialNode({ name, pool, devices, cardPools }: NodeState): TrialNode {
+  const isThere = ({ device }: CardPool): boolean => device === null || devices.some(({ index }) => index === device);
+  return { name, pool, devices, cardPools: cardPools.filter(isThere) };
 }
 
 /** What makes an empty ledger that world, with the edits. */
