@@ -9,7 +9,7 @@ import type { Dispatcher } from "undici";
 import { openEdge } from "../src/edge/index.ts";
 import type { EdgeOptions, Visitor } from "../src/edge/index.ts";
 import type { Draft, Emitter } from "../src/evidence/entry.ts";
-import { mintVisitorToken } from "../src/identity/visitor-token.ts";
+import { mintVisitorToken, preparedKey } from "../src/identity/visitor-token.ts";
 import { openSpool } from "../src/record/spool.ts";
 import { after, instant, iso, seconds } from "../src/stdx/time.ts";
 import { openApp } from "./edge-app.ts";
@@ -166,11 +166,10 @@ function fails(error: Error): never {
 
 /** A token for each request, as in production. */
 function minted(): EdgeOptions["identity"]["mint"] {
-  const key = randomBytes(32);
+  const key = preparedKey({ kid: "k1", key: randomBytes(32) });
   return ({ request, now }) =>
     mintVisitorToken({
-      key,
-      kid: "k1",
+      ...key,
       space,
       user: null,
       account: "address:127.0.0.1",

@@ -55,7 +55,7 @@ describe("mintVisitorToken", () => {
     const few = <const Value>(...values: readonly Value[]) => fc.constantFrom(...values);
     const change = fc.record(
       {
-        space: few("alice/demo", "bob/demo"),
+        space: few("alice/demo", "bob/demo", `bob/${"o".repeat(visitorTokenMaxLength)}`),
         user: few("bob", "carla", null),
         account: few("bob", "carla", "address:192.0.2.7"),
         tier: few("free", "pro"),
