@@ -9,12 +9,14 @@ import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
 import { after, afterEach, before, describe, test } from "node:test";
 
+import { runCli } from "../src/cli/program.ts";
 import { ApiError } from "../src/client/errors.ts";
 import type { RequestFilter, RequestLine, RequestView } from "../src/contract/requests.ts";
 import { openEvidenceStore } from "../src/record/store.ts";
 import type { EvidenceStore, EvidenceStoreOptions } from "../src/record/store.ts";
 import { prng } from "../src/stdx/prng.ts";
 import { instant } from "../src/stdx/time.ts";
+import { cliWorld } from "./support/cli-world.ts";
 import { Platform, until, visit } from "./support/platform.ts";
 import type { Account, App } from "./support/platform.ts";
 
@@ -392,6 +394,43 @@ describe("the log on a platform", () => {
     follower.kill("SIGINT");
     const [code] = (await once(follower, "exit")) as [number];
     assert.equal(code, 130);
+  });
+
+  test("what the edge could not bring to its end stands in the app's log, between what the app says before and after", async () => {
+    const answer = `if (request.url !== "/broken") return response.end("well");
+      response.writeHead(200, { "content-length": "100" });
+      response.write("some", () => response.destroy());`;
+    const server = `import { createServer } from "node:http";
+      createServer((request, response) => {
+        console.log("asked for " + request.url);
+        ${answer}
+      }).listen(Number(process.env.PORT));`;
+    const broken = await up.deploy(alice, "broken", { "server.js": server });
+    assert.ok(broken.deployed.ok);
+    await visit(`${broken.url}/one`, alice);
+    await assert.rejects(visit(`${broken.url}/broken`, alice));
+    const { code, id } = await until(
+      "the failure is in the record",
+      async () => (await alice.client.requests(broken.space, { filter: { failed: true } })).items[0],
+    );
+    await visit(`${broken.url}/two`, alice);
+    const texts = async (...options: readonly string[]): Promise<readonly string[]> => {
+      const { world, said } = cliWorld({ env: { WAYBILL_URL: up.url, WAYBILL_TOKEN: alice.token } });
+      assert.equal(await runCli(["logs", broken.space, "--json", ...options], world), 0, said.err);
+      const lines = said.out.trimEnd().split("\n");
+      return lines.map((line) => (JSON.parse(line) as { text: string }).text);
+    };
+    const all = await until("the app's last line is there", async () => {
+      const now = await texts();
+      return now.includes("asked for /two") ? now : undefined;
+    });
+    const [one, edge, two] = ["asked for /broken", id, "asked for /two"].map((part) =>
+      all.findIndex((text) => text.includes(part)),
+    );
+    assert.ok(one !== -1 && Number(one) < Number(edge) && Number(edge) < Number(two), all.join("\n"));
+    assert.match(all[Number(edge)] ?? "", new RegExp(`200 to GET /broken\\..*\\(${code}\\)`));
+    assert.deepEqual(await texts("--source", "edge"), [all[Number(edge)]]);
+    assert.ok((await texts("--source", "app")).every((text) => !text.includes(id)));
   });
 
   test("as server-sent events it goes on after Last-Event-ID", async () => {

@@ -73,12 +73,12 @@ async function logOf(client: WaybillClient, id: string, build: string | true | u
 }
 
 async function show(context: Context, client: WaybillClient, id: string, options: LogOptions): Promise<void> {
-  const { drawLogLine } = await import("../draw/views.ts");
+  const [{ drawLogLine }, { appLog }] = await Promise.all([import("../draw/views.ts"), import("../edge-lines.ts")]);
   const { grep, source, since } = options;
   const isAll = grep === undefined && source === undefined && since === undefined;
   let before: number | null = null;
   let any = false;
-  for await (const line of id.includes("/") ? client.logs(id, options) : client.buildLog(id, options)) {
+  for await (const line of id.includes("/") ? appLog(client, id, options) : client.buildLog(id, options)) {
     any = true;
     context.stream({ type: "line", ...line }, drawLogLine(context.paper, line, before));
     // A note of the platform's own has number 0; the numbers after it may begin anew (another replica).
