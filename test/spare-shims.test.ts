@@ -132,7 +132,7 @@ describe(
       const most = Number(readFileSync("/proc/sys/fs/inotify/max_user_instances", "utf8"));
       if (most > 200) return t.skip(`an app has too few processes to use up ${most} inotify instances`);
       const takes = `const full = require("node:child_process").spawn("sh", ["-c", ": > /tmp/file; for n in $(seq ${most + 1}); do tail -f /tmp/file > /dev/null & done; wait"]);
-    full.stderr.once("data", (said) => console.log("full " + said));
+    require("node:readline").createInterface({ input: full.stderr }).once("line", (said) => console.log("full " + said));
     ${mirror}`;
       const watches = `try { require("node:fs").watch("/tmp"); console.log("watches"); } catch ({ code }) { console.log("watches not, " + code); }
     ${mirror}`;
