@@ -95,8 +95,10 @@ export function listsOf({ operator, owner, url, data, backups }: Writers): reado
       name: "backups",
       nameOf: (n) => join(backups, String(n)),
       everyActs: () => backupActs,
-      // Asked for again after a kill it is refused: what the first left in that folder is no backup.
-      add: (n, asking) => unlessConflict(operator.client.backup({ folder: join(backups, String(n)) }, asking)),
+      // Asked for again after a kill it is refused: what the first left in that folder is no backup. Who waits for one over a start is told
+      // that it is not known.
+      add: async (n, asking) =>
+        (await ifKnown(unlessConflict(operator.client.backup({ folder: join(backups, String(n)) }, asking)))) ?? false,
       read: async (wishes) => {
         const whole = wishes.map(({ name }) => name).filter(isBackup);
         for (const name of whole.slice(0, -1)) rmSync(name, { recursive: true });
