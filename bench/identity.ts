@@ -33,8 +33,8 @@ const requestsATurn = 2_000;
 const windowMs = 200;
 const warmUpWindows = 12;
 /** Each with an edge of its own: its evidence is read by nobody, and has an end. */
-const edgeRuns = 6;
-const windowsARun = 60;
+const edgeRuns = 12;
+const windowsARun = 30;
 const revocations = 7;
 /** Of them each worker has some. */
 const visitors = 16;
