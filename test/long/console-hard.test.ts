@@ -24,7 +24,6 @@ const rowsMost = 200;
 const taskMostMs = 3 * 50;
 /** The claim is a second; three times that where other tests run beside. */
 const searchMostMs = 3_000;
-const slowMs = 5_000;
 /** All that is on the longest of our pages, once around. */
 const tabsMost = 300;
 /** `isName` takes no longer one. */
@@ -230,13 +229,15 @@ describe("the console under hard conditions", chromiumNeeds, () => {
   test("says for what it waits on a slow platform, keeps what it knew when that is away, and goes on by itself", async () => {
     await using context = await visitor("alice");
     const page = await context.newPage();
+    const told = Promise.withResolvers<void>();
     await page.route("**/api/spaces?*", async (route) => {
-      await new Promise((done) => setTimeout(done, slowMs));
+      await told.promise;
       await route.continue();
     });
     await page.goto(up.url);
     await page.getByText("Loading …").first().waitFor();
     await page.getByText("Still waiting for Spaces …").first().waitFor();
+    told.resolve();
     await page.locator("main").getByRole("link", { name: "alice/demo" }).waitFor();
     await page.unroute("**/api/spaces?*");
     await context.setOffline(true);
