@@ -509,7 +509,7 @@ describe("waybill", () => {
           .join(""),
       ),
     );
-    api.routes.set("GET /api/spaces/alice/demo/requests?since=2026-11-22T12%3A00%3A07.311Z&failed=1", {
+    api.routes.set("GET /api/spaces/alice/demo/requests?since=2026-11-22T11%3A59%3A07.311Z&failed=1", {
       items: [],
       next: null,
       older: { counted: 0, forgotten: 0 },

@@ -429,6 +429,7 @@ describe("the log on a platform", () => {
     );
     assert.ok(one !== -1 && Number(one) < Number(edge) && Number(edge) < Number(two), all.join("\n"));
     assert.match(all[Number(edge)] ?? "", new RegExp(`200 to GET /broken\\..*\\(${code}\\)`));
+    assert.deepEqual(await texts("-n", "2"), all.slice(Number(one)), "its request had begun before the first of them");
     assert.deepEqual(await texts("--source", "edge"), [all[Number(edge)]]);
     assert.ok((await texts("--source", "app")).every((text) => !text.includes(id)));
   });

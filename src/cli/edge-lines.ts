@@ -12,6 +12,8 @@ import { codeRow, isCode } from "../evidence/codes.ts";
 const quietMs = 500;
 /** Of what is there already, the newest: what is older `waybill requests --failed` has, page by page. */
 const edgeMost = 1_000;
+/** A line is of the end of its request, and requests are asked for by their beginning: one that took longer is in `waybill requests` alone. */
+const longestMs = 60_000;
 /** Each looks through some thousand requests for failures: of a busy Space, whose failures are few, the last hundred thousand. */
 const pagesMost = 20;
 
@@ -89,12 +91,14 @@ class EdgeLog {
 
   get #filter() {
     const { since } = this.#options;
-    return { failed: true, ...(since !== undefined && { since }) };
+    const begun = since === undefined ? undefined : new Date(Date.parse(since) - longestMs).toISOString();
+    return { failed: true, ...(begun !== undefined && { since: begun }) };
   }
 
   #linesOf(requests: readonly RequestView[]): LogLine[] {
-    const grep = this.#options.grep?.toLowerCase() ?? "";
-    return requests.flatMap(edgeLine).filter(({ text }) => text.toLowerCase().includes(grep));
+    const { since = "", grep = "" } = this.#options;
+    const isAsked = ({ at, text }: LogLine): boolean => at >= since && text.toLowerCase().includes(grep.toLowerCase());
+    return requests.flatMap(edgeLine).filter(isAsked);
   }
 }
 
