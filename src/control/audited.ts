@@ -107,11 +107,11 @@ const repoSettings = (server: Server, { kind = "", owner = "", name = "" }: Path
   const repo = server.hub.repos.find(repoName(kind as RepoKind, owner, name));
   return repo && { private: repo.private, gated: repo.gated };
 };
-const poolSettings = (server: Server, { name = "" }: PathParts): unknown => server.pool(name);
+const poolSettings = (server: Server, { name = "" }: PathParts): unknown => server.ledger.pool(name);
 const routeOfSpace = (server: Server, path: PathParts): unknown =>
-  server.route({ kind: "space", space: spaceOf(path) });
+  server.ledger.route({ kind: "space", space: spaceOf(path) });
 const routeOfAccount = (server: Server, { name = "" }: PathParts): unknown =>
-  server.route({ kind: "account", account: name });
+  server.ledger.route({ kind: "account", account: name });
 
 /** `METHOD path`, as the routes are declared. A writing route that is neither here nor in {@link changeless} fails a test. */
 export const audited: Readonly<Record<string, Audited>> = {
@@ -200,7 +200,7 @@ export const audited: Readonly<Record<string, Audited>> = {
   },
   "PUT /api/spaces/:owner/:name/budget": {
     ...{ action: "space.budget", ...ofSpace },
-    was: (server, path) => server.budget(spaceOf(path)),
+    was: (server, path) => server.ledger.budget(spaceOf(path)),
   },
   "PUT /api/spaces/:owner/:name/pools": { action: "space.pools", ...ofSpace, was: routeOfSpace },
   "DELETE /api/spaces/:owner/:name/pools": { action: "space.pools", ...ofSpace, was: routeOfSpace },
@@ -229,7 +229,7 @@ export const audited: Readonly<Record<string, Audited>> = {
   "DELETE /api/nodes/:name/cards/:index/pool": { action: "node.pool", ...ofCard },
   "PATCH /api/tiers/:name": {
     ...{ action: "tier.set", target: ({ name }) => `tier/${name}`, owner: platform },
-    was: async (server, { name }) => (await server.tiers()).find((tier) => tier.name === name),
+    was: async (server, { name }) => (await server.ledger.tiers()).find((tier) => tier.name === name),
   },
   "POST /api/quota/allowances": { action: "quota.allow", ...ofNamedAccount },
   "POST /api/quota/allowances/:id/revoke": {

@@ -184,7 +184,7 @@ describe("the audit log", () => {
   test("our own fault leaves an entry that says so", async () => {
     const { world, ask, log } = await asking();
     await using _ = world;
-    world.server.makePool = () => Promise.reject(new Error("the disk is gone"));
+    world.server.ledger.makePool = () => Promise.reject(new Error("the disk is gone"));
     assert.equal((await ask("PUT /api/pools/other", { who: "admin", body: {} })).status, 500);
     assert.deepEqual(
       (await log()).map(({ action, outcome }) => [action, outcome]),

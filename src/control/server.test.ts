@@ -63,14 +63,14 @@ describe("the list of calls", () => {
 test("what the ledger does not take of a pool's settings is told, with what it takes, and changes nothing", async () => {
   await using world = await ControlWorld.open();
   const { server } = world;
-  const before = await server.pool("main");
-  assert.deepEqual(await server.setPool("main", { queueMax: settingMaxCount + 1 }), {
+  const before = await server.ledger.pool("main");
+  assert.deepEqual(await server.ledger.setPool("main", { queueMax: settingMaxCount + 1 }), {
     ok: false,
     code: "control/invalid",
     says: "A setting of pool main is beyond what the ledger takes.",
     next: `A length is at most ${settingMaxMs} ms, a count at most ${settingMaxCount}.`,
   });
-  assert.deepEqual(await server.pool("main"), before);
-  assert.equal(await server.setPool("none", { queueMax: 1 }), undefined);
-  assert.deepEqual(await server.setPool("main", { queueMax: 7 }), { ...before, queueMax: 7 });
+  assert.deepEqual(await server.ledger.pool("main"), before);
+  assert.equal(await server.ledger.setPool("none", { queueMax: 1 }), undefined);
+  assert.deepEqual(await server.ledger.setPool("main", { queueMax: 7 }), { ...before, queueMax: 7 });
 });

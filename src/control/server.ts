@@ -8,20 +8,12 @@ import type { Catalog } from "../catalog/catalog.ts";
 import type { RequestCount, RequestFilter, RequestPage } from "../contract/requests.ts";
 import { nameRefusals } from "../catalog/names.ts";
 import { pageToken, parsePageToken } from "../catalog/page.ts";
-import type { BoardView, FunctionView, Page, QueueView, TierView } from "../contract/api.ts";
+import type { Page } from "../contract/api.ts";
 import type { ReceiptKeysView, SignedReceipt } from "../contract/receipts.ts";
-import type { PoolView, RouteView, RuleView } from "../contract/pools.ts";
 import type { EdgeWorkerView, StatusView, TlsStatus } from "../contract/status.ts";
-import type { DrainRequest, NodeView } from "../contract/nodes.ts";
 import type { RuntimeFacts } from "../contract/release.ts";
-import type { DrainScope } from "../core/drained.ts";
-import type { Command, TierName, TierSettings } from "../core/model.ts";
+import type { TierName } from "../core/model.ts";
 import type { LedgerRecord } from "../core/record.ts";
-import type { RouteOf } from "../core/routes.ts";
-import { poolOfCall, routeKey } from "../core/routing.ts";
-import { trialWorldOf, type TrialWorld } from "../core/trial/world.ts";
-import { boardOf, budgetOf, poolOf, poolsOf, queueOf, quotaIn, tiersOf } from "../core/views.ts";
-import type { BudgetSummary, Quota } from "../core/views.ts";
 import type { Actor } from "../core/spaces/model.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Incidents, Reader } from "./incidents.ts";
@@ -35,18 +27,13 @@ import type { VisitorKeyring } from "../identity/visitor-keys.ts";
 import type { Journal } from "../journal/index.ts";
 import type { FollowQuery, RequestsFollowed } from "../record/request-log.ts";
 import type { EvidenceStore } from "../record/store.ts";
-import { assert } from "../stdx/assert.ts";
-import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
-import { durationMs, instant, iso } from "../stdx/time.ts";
+import { instant, iso } from "../stdx/time.ts";
 import type { Clock } from "../stdx/time.ts";
-import { changeBudget, giveAllowance, takeAllowance } from "./allowances.ts";
-import type { AllowanceWish, BudgetWish, Revocation } from "./allowances.ts";
 import { Callers } from "./callers.ts";
 import { AccessTokens } from "./access-tokens.ts";
 import { Backups, type MakeBackup } from "./backups.ts";
 import type { Builds } from "./builds.ts";
-import { DeclaredFunctions, type Declared } from "./declared.ts";
 import type { Calls } from "./calls.ts";
 import { spaceOwner } from "../contract/space.ts";
 import type { Commits } from "./commits.ts";
@@ -54,7 +41,7 @@ import type { Changes } from "./changes.ts";
 import type { ConsoleFiles } from "./console-files.ts";
 import type { DocsFiles } from "./docs-files.ts";
 import { DeviceSignIn } from "./device-sign-in.ts";
-import type { Answer, Engine } from "./engine.ts";
+import type { Engine } from "./engine.ts";
 import type { Domains } from "./domains.ts";
 import { Providers } from "./providers.ts";
 import type { ProviderSettings } from "../identity/provider-settings.ts";
@@ -73,21 +60,18 @@ import type { HubRepo, HubRepos } from "./hub-repos.ts";
 import { PullFiles } from "./pull-files.ts";
 import { keyOf, type RepoName } from "../hub/repo-name.ts";
 import type { RepositoryStore } from "../hub/repository.ts";
-import { nodeViews } from "./node-views.ts";
 import { whyNoRoom } from "./no-build.ts";
 import type { Replicas } from "./replicas.ts";
-import { givePool, giveRoute, putCards, type Cards, type PoolWish, type RouteWish } from "./pool-orders.ts";
 import type { Organisations } from "./organisations.ts";
 import type { Done, Refused, Spaces } from "./spaces.ts";
 import type { StandingDesk } from "./standing.ts";
 import { tellStatus } from "./status-facts.ts";
-import { waitingView } from "./waiting.ts";
 import { CallList } from "./call-list.ts";
+import { LedgerDesk } from "./ledger-desk.ts";
 import { ReceiptLog } from "./receipt-log.ts";
 import { Statements } from "./statements.ts";
-import { functionViews, quoteView, type AppsPayer, type Payer, type PricedRequest, type Quoted } from "./quotes.ts";
+import { type AppsPayer } from "./quotes.ts";
 import type { InsideCaller } from "../contract/egress.ts";
-import { poolView, slotView } from "./pool-views.ts";
 import type { Committed } from "./commits.ts";
 import type { RequestEffects } from "./request-effects.ts";
 import { SignIn } from "./sign-in.ts";
@@ -198,8 +182,8 @@ export class Server {
   readonly #explaining: Explaining;
   readonly #spans: Spans;
   readonly calls: CallList;
+  readonly ledger: LedgerDesk;
   readonly receipts: ReceiptLog;
-  readonly #declared = new DeclaredFunctions();
   readonly statements: Statements;
   readonly backups: Backups;
   readonly xet: XetService | undefined;
@@ -233,7 +217,7 @@ export class Server {
     this.handOvers = new HandOvers(parts);
     this.calls = new CallList(parts);
     this.receipts = new ReceiptLog({ ...parts, rows: catalog.receipts, keys: parts.receiptKeys });
-    parts.engine.subscribe((record) => this.#declared.onRecord(record));
+    this.ledger = new LedgerDesk(parts);
     this.statements = new Statements({ rows: catalog.receipts, calls: this.calls });
     this.backups = new Backups(parts);
     this.xet = parts.xet;
@@ -426,35 +410,10 @@ export class Server {
     return row?.manifest.runtime ?? null;
   }
 
-  async quota(account: string): Promise<Quota | undefined> {
-    const row = await this.catalog.accounts.get(account);
-    return this.#parts.engine.read((state, now) => {
-      const tier = row?.tier ?? state.accounts.get(account)?.tier;
-      return tier && quotaIn(state, account, tier, now);
-    });
-  }
-
-  /** What the function declared when it was called last; undefined where it was not since the start. */
-  declaredBy(space: string, endpoint: string): Declared | undefined {
-    return this.#declared.of(space, endpoint);
-  }
-
-  /** What calls of a Space's functions cost, of those that were called since the start. */
-  async functionsOf(space: string): Promise<readonly FunctionView[]> {
-    return this.#parts.engine.read((state) => functionViews(state, space, this.#declared.ofSpace(space)));
-  }
-
   /** As if its visitor had left: a waiting call leaves the queue, a running one is marked, and ended where its Space wants that. */
   async cancelCall(id: string): Promise<void> {
     await this.#parts.calls.left(id);
     await this.calls.caughtUp();
-  }
-
-  /** What a call of the payer's would meet now, where the Space's replicas are; undefined where no node is there. */
-  async quote(payer: Payer, request: PricedRequest): Promise<Quoted | undefined> {
-    const { engine, replicas } = this.#parts;
-    const releases = new Map(replicas.livingOf(request.space).map(({ node, status }) => [node, status.release]));
-    return engine.read((state, now) => quoteView(state, releases, payer, request, now));
   }
 
   get appsDomain(): string {
@@ -477,162 +436,6 @@ export class Server {
   /** Who pays for the calls of the app that asks. */
   payerOfApp(token: string | null, inside: InsideCaller | null): AppsPayer {
     return this.#parts.payerOfApp(token, inside);
-  }
-
-  /** Gives an account that is known something beyond its tier; its quota then. `by`: the operator. */
-  async allow(wish: AllowanceWish, by: string): Promise<Quota | Refused> {
-    const { account } = wish;
-    const known = await this.quota(account);
-    const none = noAccount(account);
-    if (known === undefined) return none;
-    const giving = { id: newId("al", this.random), by, tier: known.tier };
-    const given = await giveAllowance((command) => this.#order(command), wish, giving);
-    return given.ok ? ((await this.quota(account)) ?? none) : given;
-  }
-
-  /** Takes the allowance back; the account's quota then. `by`: the operator. */
-  async revoke(id: string, wish: Revocation, by: string): Promise<Quota | Refused> {
-    const { account } = wish;
-    const none = noAccount(account);
-    if ((await this.quota(account)) === undefined) return none;
-    const taken = await takeAllowance((command) => this.#order(command), wish, { id, by });
-    return taken.ok ? ((await this.quota(account)) ?? none) : taken;
-  }
-
-  /** What the Space's owner pays for its visitors. */
-  async budget(space: string): Promise<BudgetSummary | Refused> {
-    if (!this.spaces.get(space)) return noSpace(space);
-    return this.#parts.engine.read((state, now) => budgetOf(state, space, now));
-  }
-
-  async setBudget(space: string, wish: BudgetWish): Promise<BudgetSummary | Refused> {
-    const sponsor = spaceOwner(space);
-    const owner = await this.catalog.accounts.get(sponsor);
-    if (!this.spaces.get(space) || !owner) return noSpace(space);
-    const order = (command: Command): Promise<Answer> => this.#order(command);
-    const changed = await changeBudget(order, { space, sponsor, tier: owner.tier }, wish);
-    return changed.ok ? this.budget(space) : changed;
-  }
-
-  /** Of one pool, or of all of them, in the order of admission; undefined where there is none. */
-  async queue(name?: string): Promise<QueueView | undefined> {
-    return this.#parts.engine.read((state, now) => {
-      const pools = poolsOf(state).filter((pool) => name === undefined || pool.name === name);
-      const [pool] = pools;
-      if (!pool) return undefined;
-      const waiting = pools.flatMap((each) => queueOf(state, each.name, now));
-      waiting.sort((a, b) => a.call.admittedAt - b.call.admittedAt);
-      const calls = waiting.map(({ call, waitedMs, place }) => ({
-        call: call.terms.call,
-        pool: poolOfCall(call),
-        account: call.terms.account,
-        space: call.terms.space,
-        size: call.terms.size,
-        holdsMs: call.heldMs,
-        waitedMs,
-        waiting: waitingView(place),
-      }));
-      return { pool: poolView(pool), pools: pools.map(poolView), calls };
-    });
-  }
-
-  async board(): Promise<BoardView> {
-    return this.#parts.engine.read((state, now) => ({ slots: boardOf(state, now).map(slotView) }));
-  }
-
-  async pool(name: string): Promise<PoolView | undefined> {
-    return this.#parts.engine.read((state) => {
-      const summary = poolOf(state, name);
-      return summary && poolView(summary);
-    });
-  }
-
-  async nodeViews(): Promise<NodeView[]> {
-    return this.#parts.engine.read((state) =>
-      nodeViews(state, (node) => ({ devices: this.nodes.cards(node), use: this.nodes.cardUse(node) })),
-    );
-  }
-
-  /** An operator has seen to a node's cards; false where no such node is there. */
-  checkCards(node: string): boolean {
-    return this.nodes.send(node, { type: "check-cards" });
-  }
-
-  /** Takes out of use, or gives back; false where there is no such pool, node or card. */
-  async setDrain(of: DrainScope, drain: (DrainRequest & { readonly by: string }) | null): Promise<boolean> {
-    const endInMs = drain?.endAfterMs === undefined ? null : durationMs(drain.endAfterMs);
-    const wished = drain && { reason: drain.reason, by: drain.by, endInMs };
-    const answer = await this.#order({ type: "set-drain", of, drain: wished });
-    assert(answer.ok || answer.why.startsWith("unknown-"), "the ledger takes a drain that the route took");
-    this.#parts.standing?.lookSoon();
-    return answer.ok;
-  }
-
-  /** What a trial plays on. */
-  async trialWorld(): Promise<TrialWorld> {
-    return this.#parts.engine.read(trialWorldOf);
-  }
-
-  async tiers(): Promise<TierView[]> {
-    return this.#parts.engine.read(tiersOf);
-  }
-
-  async setTier(tier: TierName, settings: Partial<TierSettings>): Promise<TierView> {
-    const answer = await this.#order({ type: "set-tier", tier, settings });
-    assert(answer.ok, `the ledger takes a tier's settings that the route took: ${JSON.stringify(settings)}`);
-    return this.#parts.engine.read((state) => tiersOf(state).find(({ name }) => name === tier) as TierView);
-  }
-
-  /** Changes a pool that is there; undefined where it is not. */
-  async setPool(name: string, settings: PoolWish): Promise<PoolView | Refused | undefined> {
-    return (await this.pool(name)) && this.makePool(name, settings);
-  }
-
-  async pools(): Promise<PoolView[]> {
-    return this.#parts.engine.read((state) => poolsOf(state).map(poolView));
-  }
-
-  /** Makes the pool where it is not there, and changes it where it is. */
-  async makePool(name: string, settings: PoolWish): Promise<PoolView | Refused> {
-    const made = await givePool((command) => this.#order(command), name, settings);
-    return made.ok ? ((await this.pool(name)) as PoolView) : made;
-  }
-
-  /** Puts a card, or all of a node that are put nowhere themselves, into a pool; null takes that back. */
-  setCardPool(cards: Cards, pool: string | null): Promise<Done> {
-    return putCards((command) => this.#order(command), cards, pool);
-  }
-
-  setRoute(of: RouteOf, route: RouteWish | null): Promise<Done> {
-    return giveRoute((command) => this.#order(command), of, route);
-  }
-
-  /** By which pools calls of the Space, or of the account, are served by a rule of its own; none where it has no rule. */
-  async route(of: RouteOf): Promise<RouteView> {
-    return this.#parts.engine.read(({ routes }) => {
-      const { pools = [], moveAfterMs = null } = routes.get(routeKey(of))?.route ?? {};
-      return { pools, moveAfterMs };
-    });
-  }
-
-  /** The rules that are set, of accounts and then of Spaces, each by name. */
-  async rules({ page = "", limit }: { page: string | undefined; limit: number }): Promise<Page<RuleView>> {
-    return this.#parts.engine.read(({ routes }) => {
-      const after = page.replace("/", " ");
-      const rest = [...routes].filter(([key]) => key > after);
-      const items = rest.slice(0, limit).map(([, { of, route }]): RuleView => {
-        return { kind: of.kind, name: of.kind === "space" ? of.space : of.account, ...route };
-      });
-      const last = items.at(-1);
-      return { items, next: last && rest.length > limit ? `${last.kind}/${last.name}` : null };
-    });
-  }
-
-  /** What people have the ledger do: where their request has a key, the record carries its mark. Nothing is done twice. */
-  async #order(command: Command): Promise<Answer> {
-    const { engine, effects } = this.#parts;
-    if (effects.made === undefined) return engine.submit(command, effects.take() ?? undefined);
-    return engine.read((state) => ({ ok: true, events: [], index: state.index, at: state.at }));
   }
 
   /** The commit of an earlier try of this request, whose answer was lost. */
@@ -678,19 +481,6 @@ export class Server {
     return { origin: keys.origin, keys: await keys.published() };
   }
 }
-
-const noAccount = (account: string): Refused => ({
-  ok: false,
-  code: "control/not-found",
-  says: `There is no account ${account}.`,
-  next: `Check its name; \`waybill token create --account ${account} --create\` makes one.`,
-});
-
-const noSpace = (space: string): Refused => ({
-  ok: false,
-  code: "control/not-found",
-  says: `There is no Space ${space}.`,
-});
 
 /** Whether the first word of a work comes by evidence, and so a moment late: all others are in a database before they have an id. */
 function isFirstTold(id: string): boolean {

@@ -19,7 +19,7 @@ export const allowancesRoute: Route = (api, server) => {
     if (caller instanceof Response) return caller;
     const wish = await jsonBody(c, allowanceBody);
     if (wish instanceof Response) return wish;
-    const given = await server.allow(wish, caller.account);
+    const given = await server.ledger.allow(wish, caller.account);
     return "ok" in given ? refuseAs(c, given) : c.json(quotaView(given), 201);
   });
   api.post("/api/quota/allowances/:id/revoke", async (c) => {
@@ -27,14 +27,14 @@ export const allowancesRoute: Route = (api, server) => {
     if (caller instanceof Response) return caller;
     const wish = await jsonBody(c, revocationBody);
     if (wish instanceof Response) return wish;
-    const taken = await server.revoke(c.req.param("id"), wish, caller.account);
+    const taken = await server.ledger.revoke(c.req.param("id"), wish, caller.account);
     return "ok" in taken ? refuseAs(c, taken) : c.json(quotaView(taken));
   });
   api.get("/api/spaces/:owner/:name/budget", async (c) => {
     const { owner, name } = c.req.param();
     const caller = spaceOwnerOf(c, "admin");
     if (caller instanceof Response) return caller;
-    const budget = await server.budget(`${owner}/${name}`);
+    const budget = await server.ledger.budget(`${owner}/${name}`);
     return answer(c, budget, server.clock.wall());
   });
   api.put("/api/spaces/:owner/:name/budget", async (c) => {
@@ -43,7 +43,7 @@ export const allowancesRoute: Route = (api, server) => {
     if (caller instanceof Response) return caller;
     const wish = await jsonBody(c, budgetBody);
     if (wish instanceof Response) return wish;
-    const budget = await server.setBudget(`${owner}/${name}`, wish);
+    const budget = await server.ledger.setBudget(`${owner}/${name}`, wish);
     return answer(c, budget, server.clock.wall());
   });
 };

@@ -18,7 +18,7 @@ export const callsRoute: Route = (api, server) => {
     if (account instanceof Response) return account;
     const calls = await server.calls.list({ account, page: c.req.query("page"), limit: pageSize });
     // An empty list would hide a misspelt name. An address without an account may have calls, and is then listed.
-    if (calls.items.length === 0 && !(await server.quota(account)))
+    if (calls.items.length === 0 && !(await server.ledger.quota(account)))
       return refuse(c, "control/not-found", { detail: `There is no account ${account}.` });
     return c.json(calls);
   });

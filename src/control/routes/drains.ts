@@ -22,13 +22,14 @@ export const drainBody = z.strictObject({
 export const drainsRoute: Route = (api, server) => {
   api.get("/api/nodes", async (c) => {
     const caller = signedIn(c);
-    return caller instanceof Response ? caller : c.json({ nodes: await server.nodeViews() });
+    return caller instanceof Response ? caller : c.json({ nodes: await server.ledger.nodeViews() });
   });
   api.post("/api/nodes/:name/check", (c) => {
     const caller = administrator(c);
     if (caller instanceof Response) return caller;
     const node = c.req.param("name");
-    if (!server.checkCards(node)) return refuse(c, "control/not-found", { detail: `Node ${node} is not connected.` });
+    if (!server.ledger.checkCards(node))
+      return refuse(c, "control/not-found", { detail: `Node ${node} is not connected.` });
     return c.json({ node }, 202);
   });
   const name = (c: ApiContext): string => c.req.param("name") ?? "";
@@ -42,10 +43,10 @@ export const drainsRoute: Route = (api, server) => {
 };
 
 function drains(api: Api, server: Server, path: string, of: (c: ApiContext) => DrainScope): void {
-  const answer = async (c: ApiContext, drain: Parameters<Server["setDrain"]>[1]): Promise<Response> => {
-    const done = await server.setDrain(of(c), drain);
+  const answer = async (c: ApiContext, drain: Parameters<Server["ledger"]["setDrain"]>[1]): Promise<Response> => {
+    const done = await server.ledger.setDrain(of(c), drain);
     return done
-      ? c.json({ nodes: await server.nodeViews() })
+      ? c.json({ nodes: await server.ledger.nodeViews() })
       : refuse(c, "control/not-found", { detail: lacking(of(c)) });
   };
   api.put(path, async (c) => {

@@ -39,27 +39,27 @@ export const gpuRoute: Route = (api, server) => {
         detail: `It is not known what ${request.endpoint ?? "a function that is not named"} of ${request.space} declares: it was not called since the platform started.`,
         next: "Name its length as declaredMs, or call it once.",
       });
-    const quoted = await server.quote(payer, { ...request, ...declared });
+    const quoted = await server.ledger.quote(payer, { ...request, ...declared });
     if (!quoted) return refuse(c, "control/not-found", { detail: "No node is there." });
     return c.json(quoted.view, 200, rateLimitFields(callLimits(quoted.limits, server.clock.wall())));
   });
   api.get("/api/spaces/:owner/:name/functions", async (c) => {
     const space = knownSpace(c, server);
     if (space === undefined) return noSpace(c, `${c.req.param("owner")}/${c.req.param("name")}`);
-    return c.json({ items: await server.functionsOf(space.id), next: null } satisfies Page<FunctionView>);
+    return c.json({ items: await server.ledger.functionsOf(space.id), next: null } satisfies Page<FunctionView>);
   });
   api.get("/api/gpu/queue", async (c) => {
     const caller = signedIn(c);
     if (caller instanceof Response) return caller;
     const pool = c.req.query("pool");
-    const view = await server.queue(pool);
+    const view = await server.ledger.queue(pool);
     if (view) return c.json(queueFor(view, caller));
     const detail = pool === undefined ? "This platform has no pool." : `There is no pool ${pool}.`;
     return refuse(c, "control/not-found", { detail });
   });
   api.get("/api/gpu/board", async (c) => {
     const caller = signedIn(c);
-    return caller instanceof Response ? caller : c.json(boardFor(await server.board(), caller));
+    return caller instanceof Response ? caller : c.json(boardFor(await server.ledger.board(), caller));
   });
 };
 
@@ -68,7 +68,7 @@ function declaredIn(
   server: Server,
 ): { readonly declaredMs: number; readonly size?: "large" | "xlarge" } | undefined {
   if (declaredMs !== undefined) return { declaredMs, ...(size !== undefined && { size }) };
-  return endpoint === undefined ? undefined : server.declaredBy(space, endpoint);
+  return endpoint === undefined ? undefined : server.ledger.declaredBy(space, endpoint);
 }
 
 /** To an app the Space that it runs as is known. */

@@ -19,9 +19,9 @@ export const poolChangeBody = poolBody.refine(
 );
 
 export const poolsRoute: Route = (api, server) => {
-  api.get("/api/pools", async (c) => c.json({ pools: await server.pools() }));
+  api.get("/api/pools", async (c) => c.json({ pools: await server.ledger.pools() }));
   api.get("/api/pools/:name", async (c) => {
-    const view = await server.pool(c.req.param("name"));
+    const view = await server.ledger.pool(c.req.param("name"));
     return view ? c.json(view) : refuse(c, "control/not-found", { detail: `There is no pool ${c.req.param("name")}.` });
   });
   api.patch("/api/pools/:name", async (c) => {
@@ -30,7 +30,7 @@ export const poolsRoute: Route = (api, server) => {
     const change = await jsonBody(c, poolChangeBody);
     if (change instanceof Response) return change;
     const name = c.req.param("name");
-    const changed = await server.setPool(name, change);
+    const changed = await server.ledger.setPool(name, change);
     if (!changed) return refuse(c, "control/not-found", { detail: `There is no pool ${name}.` });
     return "ok" in changed ? refuseAs(c, changed) : c.json(changed);
   });
@@ -39,13 +39,13 @@ export const poolsRoute: Route = (api, server) => {
     if (caller instanceof Response) return caller;
     const wish = await jsonBody(c, poolBody);
     if (wish instanceof Response) return wish;
-    const made = await server.makePool(c.req.param("name"), wish);
+    const made = await server.ledger.makePool(c.req.param("name"), wish);
     return "ok" in made ? refuseAs(c, made) : c.json(made);
   });
   api.get("/api/rules", async (c) => {
     const caller = administrator(c);
     if (caller instanceof Response) return caller;
-    return c.json(await server.rules({ page: c.req.query("page"), limit: pageSize }));
+    return c.json(await server.ledger.rules({ page: c.req.query("page"), limit: pageSize }));
   });
   const name = (c: ApiContext): string => c.req.param("name") ?? "";
   cardPools(api, server, "/api/nodes/:name/pool", (c) => ({ node: name(c), device: null }));
@@ -61,7 +61,7 @@ export const poolsRoute: Route = (api, server) => {
   routes(api, server, "/api/accounts/:name/pools", {
     of: (c) => ({ kind: "account", account: name(c) }),
     owner: name,
-    isThere: async (of) => of.kind === "account" && (await server.quota(of.account)) !== undefined,
+    isThere: async (of) => of.kind === "account" && (await server.ledger.quota(of.account)) !== undefined,
   });
 };
 
@@ -69,8 +69,8 @@ function cardPools(api: Api, server: Server, path: string, of: (c: ApiContext) =
   const answer = async (c: ApiContext, pool: string | null): Promise<Response> => {
     const cards = of(c);
     if (!cards) return refuse(c, "control/not-found", { detail: "A card is named by its index, such as 0." });
-    const done = await server.setCardPool(cards, pool);
-    return done.ok ? c.json({ nodes: await server.nodeViews() }) : refuseAs(c, done);
+    const done = await server.ledger.setCardPool(cards, pool);
+    return done.ok ? c.json({ nodes: await server.ledger.nodeViews() }) : refuseAs(c, done);
   };
   api.put(path, async (c) => {
     const caller = administrator(c);
@@ -92,14 +92,14 @@ interface Ruled {
 }
 
 function routes(api: Api, server: Server, path: string, { of, owner, isThere }: Ruled): void {
-  const answer = async (c: ApiContext, change?: Parameters<Server["setRoute"]>[1]): Promise<Response> => {
+  const answer = async (c: ApiContext, change?: Parameters<Server["ledger"]["setRoute"]>[1]): Promise<Response> => {
     const whose = of(c);
     const what = whose.kind === "space" ? `Space ${whose.space}` : `account ${whose.account}`;
     // A rule outlives its Space, and can be taken back.
-    const isSet = change === null && (await server.route(whose)).pools.length > 0;
+    const isSet = change === null && (await server.ledger.route(whose)).pools.length > 0;
     if (!isSet && !(await isThere(whose))) return refuse(c, "control/not-found", { detail: `There is no ${what}.` });
-    const done = change === undefined ? ({ ok: true } as const) : await server.setRoute(whose, change);
-    return done.ok ? c.json(await server.route(whose)) : refuseAs(c, done);
+    const done = change === undefined ? ({ ok: true } as const) : await server.ledger.setRoute(whose, change);
+    return done.ok ? c.json(await server.ledger.route(whose)) : refuseAs(c, done);
   };
   api.get(path, async (c) => {
     const caller = ownerOf(c, owner(c), "read");

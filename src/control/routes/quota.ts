@@ -17,7 +17,7 @@ export const quotaRoute: Route = (api, server) => {
 async function answer(c: ApiContext, server: Server, as: (quota: Quota) => object): Promise<Response> {
   const account = askedAccount(c);
   if (account instanceof Response) return account;
-  const quota = await server.quota(account);
+  const quota = await server.ledger.quota(account);
   if (!quota) return refuse(c, "control/not-found", { detail: `There is no account ${account}.` });
   return c.json(as(quota), 200, rateLimitFields(accountLimits(quota, server.clock.wall())));
 }

@@ -26,7 +26,7 @@ export const receiptsRoute: Route = (api, server) => {
       limit: wholeNumber(c.req.query("limit"), { min: 1, max: 200, otherwise: pageSize }),
     });
     if (!page) return refuse(c, "control/invalid", { detail: monthSays });
-    if (page.items.length > 0 || (await server.quota(account))) return c.json(page);
+    if (page.items.length > 0 || (await server.ledger.quota(account))) return c.json(page);
     return refuse(c, "control/not-found", { detail: `There is no account ${account}.` });
   });
   api.get("/api/statements/:month", async (c) => {
@@ -34,7 +34,7 @@ export const receiptsRoute: Route = (api, server) => {
     if (account instanceof Response) return account;
     const statement = await server.statements.statement(account, c.req.param("month"));
     if (!statement) return refuse(c, "control/invalid", { detail: monthSays });
-    if (statement.calls > 0 || (await server.quota(account))) return c.json(statement);
+    if (statement.calls > 0 || (await server.ledger.quota(account))) return c.json(statement);
     return refuse(c, "control/not-found", { detail: `There is no account ${account}.` });
   });
   api.get("/api/receipts/:id", async (c) => {

@@ -19,7 +19,7 @@ export const tierBody = z
   .refine((change) => Object.keys(change).length > 0, "name at least one setting to change");
 
 export const tiersRoute: Route = (api, server) => {
-  api.get("/api/tiers", async (c) => c.json({ tiers: await server.tiers() }));
+  api.get("/api/tiers", async (c) => c.json({ tiers: await server.ledger.tiers() }));
   api.patch("/api/tiers/:name", async (c) => {
     const caller = administrator(c);
     if (caller instanceof Response) return caller;
@@ -31,6 +31,6 @@ export const tiersRoute: Route = (api, server) => {
     }
     const change = await jsonBody(c, tierBody);
     if (change instanceof Response) return change;
-    return c.json(await server.setTier(name, change as Partial<TierSettings>));
+    return c.json(await server.ledger.setTier(name, change as Partial<TierSettings>));
   });
 };

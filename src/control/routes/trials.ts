@@ -30,7 +30,7 @@ export const trialBody = z
 
 export const trialsRoute: Route = (api, server) => {
   const { catalog, clock, calls } = server;
-  const world = () => server.trialWorld();
+  const world = () => server.ledger.trialWorld();
   const trials = new Trials({ catalog, clock, caughtUp: () => calls.caughtUp(), world });
   api.post("/api/trials", async (c) => {
     const caller = administrator(c);
@@ -42,7 +42,7 @@ export const trialsRoute: Route = (api, server) => {
     if (from >= to) return invalid("The span ends before it begins: from is before to.");
     if (to - from > trialSpanMaxMs) return invalid(`A span is at most ${trialSpanMaxMs / 86_400_000} days long.`);
     if (to > clock.wall()) return invalid("The span is not over yet: to is an instant that was.");
-    const there = new Set((await server.pools()).map(({ name }) => name));
+    const there = new Set((await server.ledger.pools()).map(({ name }) => name));
     const unknown = Object.keys(pools).find((name) => !there.has(name));
     if (unknown !== undefined) return refuse(c, "control/not-found", { detail: `There is no pool ${unknown}.` });
     const edits: TrialEdits = {

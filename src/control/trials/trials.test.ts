@@ -56,7 +56,7 @@ describe("a trial by the API", () => {
       body.accounts.map(({ account, after }) => [account, after.gpuMs]),
       [["alice", 20_000]],
     );
-    assert.equal((await world.server.tiers()).find(({ name }) => name === "free")?.windowLimitMs, 300_000);
+    assert.equal((await world.server.ledger.tiers()).find(({ name }) => name === "free")?.windowLimitMs, 300_000);
     const later = await ask({ from: iso(world.clock.wall()), to: iso(world.clock.wall()), ...smaller });
     assert.equal(later.status, 400);
     const pool = await ask({ ...span, pools: { main: { durationMaxMs: 5_000 } } });
