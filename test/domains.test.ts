@@ -51,7 +51,7 @@ describe("a domain of one's own", () => {
   });
 
   test("leads to the Space when the record is there, over a restart too", async () => {
-    const [claim] = (await alice.client.domains(app.space)).items as [DomainView];
+    const [claim] = (await alice.client.domains.list(app.space)).items as [DomainView];
     dns.txt.set(claim.record.txt.name, [claim.record.txt.value]);
     const { code, out } = await waybill(alice, "domain", "add", app.space, name, "--json");
     assert.equal(code, 0, out);
@@ -61,7 +61,7 @@ describe("a domain of one's own", () => {
     assert.match(await visit(name), /^HTTP\/1\.1 200 [^]*ok/);
     assert.equal((await alice.client.space(app.space)).addresses[0], added.url);
     await platform.restart();
-    assert.equal((await alice.client.domains(app.space)).items[0]?.state, "leads");
+    assert.equal((await alice.client.domains.list(app.space)).items[0]?.state, "leads");
     assert.match(await visit(name), /^HTTP\/1\.1 (?!404)/);
   });
 
@@ -72,7 +72,7 @@ describe("a domain of one's own", () => {
     const word = await waybill(alice, "domain", "add", app.space, "lan.example.org", "--without-proof");
     assert.equal(word.code, 4, word.out);
     assert.match(word.out, /Only an operator/);
-    const byOperator = await platform.admin.addDomain(app.space, { name: "lan.example.org", withoutProof: true });
+    const byOperator = await platform.admin.domains.add(app.space, { name: "lan.example.org", withoutProof: true });
     assert.equal(byOperator.state, "leads");
     assert.match(await visit("lan.example.org"), /^HTTP\/1\.1 200 /);
   });
@@ -81,7 +81,7 @@ describe("a domain of one's own", () => {
     const other = await platform.deploy(bob, "shop");
     const { code, out } = await waybill(bob, "domain", "add", other.space, name);
     assert.equal(code, 0, out);
-    const [claim] = (await bob.client.domains(other.space)).items as [DomainView];
+    const [claim] = (await bob.client.domains.list(other.space)).items as [DomainView];
     const mine = dns.txt.get(claim.record.txt.name) ?? [];
     dns.txt.set(claim.record.txt.name, [...mine, claim.record.txt.value]);
     const both = await waybill(bob, "domain", "add", other.space, name);
@@ -89,8 +89,8 @@ describe("a domain of one's own", () => {
     assert.match(both.out, /leads to another Space/);
     // Who has the domain decides: with the first record gone it is the second's.
     dns.txt.set(claim.record.txt.name, [claim.record.txt.value]);
-    assert.equal((await bob.client.addDomain(other.space, { name })).state, "leads");
-    assert.equal((await alice.client.domains(app.space)).items.find((one) => one.name === name)?.state, "lapsed");
+    assert.equal((await bob.client.domains.add(other.space, { name })).state, "leads");
+    assert.equal((await alice.client.domains.list(app.space)).items.find((one) => one.name === name)?.state, "lapsed");
   });
 
   test("that is no name, or the platform's own, is refused with what to write", async () => {
@@ -109,7 +109,7 @@ describe("a domain of one's own", () => {
     assert.equal((await waybill(alice, "domain", "remove", app.space, "lan.example.org")).code, 0);
     assert.match(await visit("lan.example.org"), /^HTTP\/1\.1 404 /);
     assert.equal((await waybill(alice, "domain", "remove", app.space, "lan.example.org")).code, 3);
-    const { items } = await alice.client.domainChanges(app.space);
+    const { items } = await alice.client.domains.changes(app.space);
     assert.deepEqual(
       items.filter((one) => one.name === "lan.example.org").map(({ action, account }) => [action, account]),
       [

@@ -81,7 +81,7 @@ test("an edge apart proves names by ACME, also one of somebody's own domain", aw
   await edge.start().ready;
   const alice = await up.account("alice");
   const app = await up.deploy(alice, "demo");
-  await up.admin.addDomain(app.space, { name: "shop.example", withoutProof: true });
+  await up.admin.domains.add(app.space, { name: "shop.example", withoutProof: true });
   await using _pebble = await startPebble(folder, {
     ...{ port: directoryPort, httpPort: plainPort, certificate: await authority.issued(["127.0.0.1"]) },
   });

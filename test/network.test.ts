@@ -88,7 +88,7 @@ describe("Caddy in front, as the recipes have it", async () => {
     const alice = await platform.account("alice");
     const app = await platform.deploy(alice, "demo", cookieApp("a"));
     assert.deepEqual(app.deployed.space.addresses, ["https://alice-demo.apps.lan"]);
-    await platform.admin.addDomain(app.space, { name: "shop.example.org", withoutProof: true });
+    await platform.admin.domains.add(app.space, { name: "shop.example.org", withoutProof: true });
     for (const [which, names, others] of [
       ["caddy-lan", ["alice-demo.apps.lan", "waybill.lan"], []],
       ["caddy-acme", ["alice-demo.apps.lan", "waybill.lan", "shop.example.org"], ["bob-x.apps.lan", "evil.example"]],

@@ -3,7 +3,6 @@
  * is sent with an `Idempotency-Key`, so that it can be sent again where the answer did not arrive.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { AccessRequestView, AccessStanding, HandleAccess, OwnAccess } from "../contract/access.ts";
 import type { BudgetView, GiveAllowance, RevokeAllowance } from "../contract/allowances.ts";
 import type {
   BackupJobView,
@@ -38,10 +37,11 @@ import type {
   WhoAmI,
 } from "../contract/api.ts";
 import type { SignedReceipt } from "../contract/receipts.ts";
+import { AccessClient } from "./access.ts";
+import { DomainsClient } from "./domains.ts";
 import { ReceiptsClient } from "./receipts.ts";
 import type { HubJobRequest, HubJobView, SetStorage, StorageUsages } from "../contract/hub-storage.ts";
 import type { HubRuntime, CreatedRepo } from "../contract/hub.ts";
-import type { DomainChangeView, DomainView } from "../contract/domains.ts";
 import type {
   AccountView,
   AuditEntryView,
@@ -65,7 +65,7 @@ import type { Explanation } from "../evidence/verdict.ts";
 import type { Asking, BudgetChange, Cards, Drainable, LogOptions, PoolChange, Routable, TierChange } from "./asked.ts";
 import { IncidentsClient } from "./incidents.ts";
 import { ApiError, WaitOver } from "./errors.ts";
-import { accessPath, cardsPath, drainPath, pathOf, routePath } from "./paths.ts";
+import { cardsPath, drainPath, pathOf, routePath } from "./paths.ts";
 import { followRequests, queryOfFilter, type FollowRequests } from "./requests.ts";
 import { readJsonLines } from "./json-lines.ts";
 import { TrialsClient } from "./trials.ts";
@@ -78,8 +78,6 @@ export interface BackingUp extends Asking {
   readonly onProgress?: (job: BackupJobView) => void;
 }
 
-/** Access requests of one answer. */
-const accessPage = 1_000;
 /** A commit carries a whole folder, perhaps over a slow line. */
 const commitWithinMs = 300_000;
 /** What the server waits for workers that say nothing, three times, and as long as for any other answer. */
@@ -90,6 +88,8 @@ const backupLookEveryMs = 1_000;
 
 export class WaybillClient {
   readonly url: string;
+  readonly access: AccessClient;
+  readonly domains: DomainsClient;
   readonly incidents: IncidentsClient;
   /** Lists of receipts, statements, and their log; one alone: {@link receipt}. */
   readonly receipts: ReceiptsClient;
@@ -101,6 +101,7 @@ export class WaybillClient {
     this.#http = new Transport(options);
     this.trials = new TrialsClient(this.#http);
     [this.url, this.receipts] = [this.#http.url, new ReceiptsClient(this.#http)];
+    [this.access, this.domains] = [new AccessClient(this.#http), new DomainsClient(this.#http)];
     [this.incidents, this.webhooks] = [new IncidentsClient(this.#http), new WebhooksClient(this.#http)];
   }
 
@@ -249,50 +250,6 @@ export class WaybillClient {
       undefined,
       asking,
     );
-  }
-
-  /** Whether the caller has access to a gated repository (`models/alice/tiny`), and what is asked of them. */
-  async ownAccess(repository: string, asking: Asking = {}): Promise<OwnAccess> {
-    return await this.#http.get(accessPath(repository), {}, asking);
-  }
-
-  async askAccess(
-    repository: string,
-    fields: Readonly<Record<string, string | boolean>>,
-    asking: Asking = {},
-  ): Promise<OwnAccess> {
-    return await this.#http.send("POST", accessPath(repository), { fields }, asking);
-  }
-
-  async withdrawAccess(repository: string, asking: Asking = {}): Promise<OwnAccess> {
-    return await this.#http.send("DELETE", accessPath(repository), undefined, asking);
-  }
-
-  /** All of one state, oldest first. For who may write to the repository, as what follows. */
-  async accessRequests(
-    repository: string,
-    status: AccessStanding,
-    asking: Asking = {},
-  ): Promise<readonly AccessRequestView[]> {
-    const all: AccessRequestView[] = [];
-    for (;;) {
-      const query = { cursor: String(all.length), limit: String(accessPage) };
-      const page: readonly AccessRequestView[] = await this.#http.get(
-        `${accessPath(repository)}/${status}`,
-        query,
-        asking,
-      );
-      all.push(...page);
-      if (page.length < accessPage) return all;
-    }
-  }
-
-  async handleAccess(repository: string, body: HandleAccess, asking: Asking = {}): Promise<AccessRequestView> {
-    return await this.#http.send("POST", `${accessPath(repository)}/handle`, body, asking);
-  }
-
-  async grantAccess(repository: string, user: string, asking: Asking = {}): Promise<AccessRequestView> {
-    return await this.#http.send("POST", `${accessPath(repository)}/grant`, { user }, asking);
   }
 
   /** Makes the token by which an agent joins as this node; the one before it holds no longer. */
@@ -457,34 +414,6 @@ export class WaybillClient {
   /** Who changed which variable or secret when, newest first. */
   async environmentChanges(space: string, asking: Asking = {}): Promise<Page<EnvironmentChangeView>> {
     return await this.#http.get(`/api/spaces/${pathOf(space)}/environment/changes`, {}, asking);
-  }
-
-  /** Names of people's own domains that the Space claims, with what their DNS has to say. */
-  async domains(space: string, asking: Asking = {}): Promise<Page<DomainView>> {
-    return await this.#http.get(`/api/spaces/${pathOf(space)}/domains`, {}, asking);
-  }
-
-  /** Claims a name, and has its proof looked for; again, once that is there. `withoutProof`: for operators. */
-  async addDomain(
-    space: string,
-    wish: { readonly name: string; readonly withoutProof?: boolean },
-    asking: Asking = {},
-  ): Promise<DomainView> {
-    return await this.#http.send("POST", `/api/spaces/${pathOf(space)}/domains`, wish, asking);
-  }
-
-  async removeDomain(space: string, name: string, asking: Asking = {}): Promise<Page<DomainView>> {
-    return await this.#http.send(
-      "DELETE",
-      `/api/spaces/${pathOf(space)}/domains/${encodeURIComponent(name)}`,
-      {},
-      asking,
-    );
-  }
-
-  /** Who changed which domain when, newest first. */
-  async domainChanges(space: string, asking: Asking = {}): Promise<Page<DomainChangeView>> {
-    return await this.#http.get(`/api/spaces/${pathOf(space)}/domains/changes`, {}, asking);
   }
 
   async builds(

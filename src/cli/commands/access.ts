@@ -46,7 +46,7 @@ export function declare(program: Command, run: Runner): void {
     .command("show")
     .description("whether you have access, and what is asked of you")
     .argument("<repository>", repository, parseRepository)
-    .action(own((client, repo) => client.ownAccess(repo)));
+    .action(own((client, repo) => client.access.own(repo)));
   access
     .command("ask")
     .description("ask for its files; your account's name and what you fill in are shown to those who decide")
@@ -54,14 +54,14 @@ export function declare(program: Command, run: Runner): void {
     .option("--field <name=answer>", "what is asked, once for each; a NAME alone is agreed to", parseField)
     .action(
       own((client, repo, command) =>
-        client.askAccess(repo, command.opts<{ field?: Readonly<Record<string, string | boolean>> }>().field ?? {}),
+        client.access.ask(repo, command.opts<{ field?: Readonly<Record<string, string | boolean>> }>().field ?? {}),
       ),
     );
   access
     .command("withdraw")
     .description("ask no more, or give up the access that you have")
     .argument("<repository>", repository, parseRepository)
-    .action(own((client, repo) => client.withdrawAccess(repo)));
+    .action(own((client, repo) => client.access.withdraw(repo)));
 
   access
     .command("list")
@@ -74,7 +74,7 @@ export function declare(program: Command, run: Runner): void {
         const [client, { drawAccessRequests }] = await Promise.all([context.client(), import("../draw/access.ts")]);
         const [repo] = command.processedArgs as [string];
         const { status } = command.opts<{ status: AccessStanding }>();
-        const answer = await client.accessRequests(repo, status);
+        const answer = await client.access.requests(repo, status);
         const names = answer.map(({ user }) => `${user.user}\n`).join("");
         context.answer(answer, context.quiet ? names : drawAccessRequests(context.paper, answer, status));
       }),
@@ -98,20 +98,22 @@ export function declare(program: Command, run: Runner): void {
         }),
       );
   decides("accept", "give what was asked for", (client, repo, user) =>
-    client.handleAccess(repo, { user, status: "accepted" }),
+    client.access.handle(repo, { user, status: "accepted" }),
   );
   decides("reject", "turn it down, or take it back for good", (client, repo, user, command) => {
     const { reason } = command.opts<{ reason?: string }>();
-    return client.handleAccess(repo, {
+    return client.access.handle(repo, {
       user,
       status: "rejected",
       ...(reason !== undefined && { rejectionReason: reason }),
     });
   }).option("--reason <text>", "what the person is told, at most 200 letters");
   decides("cancel", "take it back, and let the request wait again", (client, repo, user) =>
-    client.handleAccess(repo, { user, status: "pending" }),
+    client.access.handle(repo, { user, status: "pending" }),
   );
-  decides("grant", "give access to somebody who has not asked", (client, repo, user) => client.grantAccess(repo, user));
+  decides("grant", "give access to somebody who has not asked", (client, repo, user) =>
+    client.access.grant(repo, user),
+  );
 }
 
 function parseStatus(text: string): AccessStanding {

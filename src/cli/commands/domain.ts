@@ -21,7 +21,7 @@ export function declare(program: Command, run: Runner): void {
         const { withoutProof } = command.opts<{ withoutProof?: true }>();
         const [client, { drawDomain }] = await Promise.all([context.client(), import("../draw/domains.ts")]);
         const wish = { name, ...(withoutProof === true && { withoutProof }) };
-        const answer = await client.addDomain(space, wish, { signal: world.signal });
+        const answer = await client.domains.add(space, wish, { signal: world.signal });
         context.answer(answer, context.quiet ? `${answer.name}\n` : drawDomain(context.paper, answer));
       }),
     );
@@ -33,7 +33,7 @@ export function declare(program: Command, run: Runner): void {
       run(async (world, command) => {
         const context = contextOf(world, command);
         const [client, { drawDomains }] = await Promise.all([context.client(), import("../draw/domains.ts")]);
-        const answer = await client.domains(command.processedArgs[0] as string, { signal: world.signal });
+        const answer = await client.domains.list(command.processedArgs[0] as string, { signal: world.signal });
         const names = answer.items.map(({ name }) => `${name}\n`).join("");
         context.answer(answer, context.quiet ? names : drawDomains(context.paper, answer.items));
       }),
@@ -48,7 +48,7 @@ export function declare(program: Command, run: Runner): void {
         const context = contextOf(world, command);
         const [space, name] = command.processedArgs as [string, string];
         const client = await context.client();
-        await client.removeDomain(space, name, { signal: world.signal });
+        await client.domains.remove(space, name, { signal: world.signal });
         context.answer({ name, removed: true }, context.quiet ? `${name}\n` : `${name} leads to ${space} no more\n`);
       }),
     );
