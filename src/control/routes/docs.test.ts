@@ -15,10 +15,14 @@ writeFileSync(join(folder, "guide", "pictures", "space.png"), "a picture");
 writeFileSync(join(folder, "notes.txt"), "not for browsers");
 writeFileSync(join(folder, "gone.html"), "<!doctype html>");
 
-async function asked(files: DocsFiles | undefined, path: string): Promise<Response> {
+async function asked(
+  files: DocsFiles | undefined,
+  path: string,
+  headers: Record<string, string> = {},
+): Promise<Response> {
   await using world = await ControlWorld.open();
   Object.defineProperty(world.server, "docsFiles", { value: files });
-  return createApi(world.server).request(path);
+  return createApi(world.server).request(path, { headers });
 }
 
 describe("the documentation", () => {
@@ -44,6 +48,15 @@ describe("the documentation", () => {
   test("opens no file but its own", async () => {
     for (const path of ["notes.txt", "guide", "guide/none", "..%2f..%2fpackage.json", "%2e%2e/index", "constructor"])
       assert.equal((await asked(files, `/docs/${path}`)).status, 404, path);
+  });
+
+  test("answers with a page where it has none, to browsers; to others with a problem", async () => {
+    const page = await asked(files, "/docs/guide/none", { accept: "text/html,*/*;q=0.8" });
+    assert.deepEqual([page.status, page.headers.get("content-type")], [404, "text/html; charset=utf-8"]);
+    assert.match(await page.text(), /has no page guide\/none[^]*Begin at \/docs\./);
+    const problem = await asked(files, "/docs/guide/none");
+    assert.match(problem.headers.get("content-type") ?? "", /^application\/problem\+json/);
+    assert.match(await problem.text(), /Begin at \/docs\./);
   });
 
   test("has no page any more whose file went away while the server ran", async () => {

@@ -1,6 +1,6 @@
 /** `/docs`: the documentation, for everybody. */
 import type { ApiContext, Route } from "../api.ts";
-import { refuse } from "../api.ts";
+import { refusedPage } from "../refused-page.ts";
 import type { Server } from "../server.ts";
 
 export const docsRoute: Route = (api, server) => {
@@ -14,5 +14,5 @@ async function answer(c: ApiContext, { docsFiles }: Server, path: string): Promi
     docsFiles === undefined
       ? "The documentation is not built here. In a clone `npm run console` builds it, and the platform's next start shows it; docs/README.md has it too."
       : `The documentation has no page ${path}.`;
-  return found ?? refuse(c, "control/not-found", { detail, next: "Begin at /docs." });
+  return found ?? refusedPage(c, "control/not-found", detail, "Begin at /docs.");
 }
