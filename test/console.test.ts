@@ -277,6 +277,44 @@ describe("the console", chromiumNeeds, () => {
     await page.getByText(/lines? found/).waitFor();
   });
 
+  test("has in an app's log what the edge could not bring to its end, where and when it happens, or alone", async () => {
+    const server = `import { createServer } from "node:http";
+      createServer((request, response) => {
+        console.log("asked for " + request.url);
+        if (!request.url.startsWith("/broken")) return response.end("well");
+        response.writeHead(200, { "content-length": "100" });
+        response.write("some", () => response.destroy());
+      }).listen(Number(process.env.PORT));`;
+    const broken = await up.deploy(alice, "broken", { "server.js": server });
+    await visit(`${broken.url}/one`, alice);
+    await assert.rejects(visit(`${broken.url}/broken/1`, alice));
+    await visit(`${broken.url}/two`, alice);
+    await using context = await visitor("alice");
+    const page = await context.newPage();
+    await page.goto(`${up.url}/spaces/${broken.space}/logs`);
+    const box = page.getByRole("region", { name: "Log" });
+    const rows = async (): Promise<string> => (await box.locator("[data-index]").allInnerTexts()).join("\n");
+    await box.getByText("200 to GET /broken/1.").waitFor();
+    assert.match(await rows(), /asked for \/broken\/1[^]*edge[^]*200 to GET \/broken\/1\.[^]*asked for \/two/);
+    await assert.rejects(visit(`${broken.url}/broken/2`, alice));
+    await box.getByText("200 to GET /broken/2.").waitFor();
+    assert.deepEqual(await violations(page), []);
+    const source = page.getByLabel("Who says it");
+    await source.selectOption("edge");
+    await page.getByText("2 lines found").waitFor();
+    assert.doesNotMatch(await rows(), /asked for/);
+    await source.selectOption("app");
+    await box.getByText("asked for /broken/2").waitFor();
+    assert.doesNotMatch(await rows(), /200 to/);
+    // What comes is found too, as it comes.
+    await visit(`${broken.url}/three`, alice);
+    await box.getByText("asked for /three").waitFor();
+    await source.selectOption("");
+    await box.getByRole("link", { name: /^q_/ }).first().click();
+    await page.waitForURL(/\/w\/q_/);
+    assert.deepEqual(wrong, []);
+  });
+
   test("tells everybody how the platform stands, each rate with what it is of; and what is out of use, with its names for who is signed in", async () => {
     await using context = await visitor(null);
     const page = await context.newPage();
@@ -474,7 +512,7 @@ describe("the console", chromiumNeeds, () => {
     await using context = await visitor("alice");
     const page = await context.newPage();
     await page.goto(`${up.url}/`);
-    await page.locator("main").getByText("running").waitFor();
+    await page.locator("main").getByText("running").first().waitFor();
     await up.kill();
     await page.getByText("Not updated since").first().waitFor();
     assert.ok(await page.locator("main").getByText("alice/demo").first().isVisible(), "what was known stays");

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { LogLine } from "../contract/agent.ts";
-import type { RequestView } from "../contract/requests.ts";
-import { edgeLine, withEdge } from "./edge-lines.ts";
+import { withEdge } from "./edge-lines.ts";
 
 const at = (second: number): string => new Date(Date.UTC(2026, 10, 30, 12, 0, second)).toISOString();
 const own = (n: number, second: number): LogLine => ({
@@ -19,11 +18,6 @@ const edge = (second: number): LogLine => ({
   stream: "note",
   text: `edge ${second}`,
 });
-const request: RequestView = {
-  ...{ id: "q_0123456789abcdef", n: 7, at: at(5), method: "GET", path: "/run", query: "a=1", protocol: "HTTP/1.1" },
-  ...{ status: 502, answeredBy: "edge", outcome: "failed", code: "route/reset-midway", ms: 1_500, stages: {} },
-  ...{ bytesIn: 0, bytesOut: 0, account: "alice", billedBy: "token", replica: "p_1" },
-};
 
 async function* each(...lines: readonly LogLine[]): AsyncGenerator<LogLine> {
   yield* lines;
@@ -82,25 +76,5 @@ describe("a log with the edge's lines", () => {
     assert.deepEqual(new Set([await next(), await next()]), new Set(["edge 3", "own 2"]));
     app.tell(undefined);
     assert.equal(await next(), undefined);
-  });
-});
-
-describe("a request's line", () => {
-  test("says which it was, what stopped it, and its code", () => {
-    assert.deepEqual(edgeLine(request), [
-      {
-        ...{ n: 0, at: at(6).replace(".000Z", ".500Z"), source: "edge", stream: "note", replica: "p_1" },
-        text: "q_0123456789abcdef: 502 to GET /run?a=1. The connection to the app broke before its answer was whole. (route/reset-midway)",
-      },
-    ]);
-  });
-
-  test("is not there where the platform had no part in how it ended", () => {
-    assert.deepEqual(edgeLine({ ...request, status: 500, answeredBy: "app", code: null }), []);
-  });
-
-  test("says so where nobody was answered, and of a code that a newer server has shows the code", () => {
-    const [line] = edgeLine({ ...request, status: 0, query: null, code: "route/of-tomorrow" });
-    assert.equal(line?.text, "q_0123456789abcdef: no answer to GET /run. (route/of-tomorrow)");
   });
 });

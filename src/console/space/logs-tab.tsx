@@ -1,8 +1,8 @@
-/** What a Space's newest replica prints, or an earlier one's. */
+/** What a Space's newest replica prints, or an earlier one's, and between that what the platform says of it. */
 import { useState } from "react";
 import type { ReactNode } from "react";
 import type { SpaceView } from "../../contract/api.ts";
-import LogView from "../log/log-view.tsx";
+import { SpaceLog } from "../log/log-view.tsx";
 import { useSpoken } from "../words/words.tsx";
 import ui from "../ui.module.css";
 
@@ -23,7 +23,7 @@ export default function LogsTab({ space: { id, replicas } }: { readonly space: S
           ))}
         </select>
       </label>
-      <LogView key={replica} path={`/api/spaces/${id}/logs`} replica={replica === "" ? null : replica} />
+      <SpaceLog key={replica} space={id} replica={replica === "" ? null : replica} />
     </>
   );
 }

@@ -1,0 +1,80 @@
+/** Lines of a log that have a text, or are of one source: those that are there, and of what comes by itself what is so too. */
+import { useEffect, useRef, useState } from "react";
+import type { LogLine } from "../../contract/agent.ts";
+import { lineOf } from "./pages.ts";
+import { readLines } from "./reading.ts";
+import type { LogRead } from "./use-log.ts";
+
+/** The newest; older ones are found by a narrower search. */
+const foundMost = 1_000;
+
+export interface Wish {
+  readonly text: string;
+  /** Empty: of all. */
+  readonly source: string;
+}
+
+export interface Found {
+  /** Null before they are there. */
+  readonly lines: readonly LogLine[] | null;
+  readonly error: Error | null;
+}
+
+interface State extends Found {
+  /** The log's line up to which was looked. */
+  readonly upTo: number;
+}
+
+const nothing: State = { lines: null, error: null, upTo: 0 };
+
+export function useFound(path: string, log: LogRead, wish: Wish): Found {
+  const { text, source } = wish;
+  const { replica, held } = log;
+  const [state, setState] = useState(nothing);
+  const latest = useRef(held);
+  latest.current = held;
+  useEffect(() => {
+    setState(nothing);
+    if (!isWished({ text, source })) return undefined;
+    const gone = new AbortController();
+    const query = {
+      tail: String(foundMost),
+      ...(text !== "" && { grep: text }),
+      ...(source !== "" && { source }),
+      ...(replica !== null && { replica }),
+    };
+    const upTo = latest.current.last;
+    readLines(path, query, AbortSignal.any([gone.signal, AbortSignal.timeout(30_000)])).then(
+      (lines) => {
+        const own = lines.filter(({ n }) => n > 0);
+        if (!gone.signal.aborted) setState({ lines: own, error: null, upTo: Math.max(upTo, own.at(-1)?.n ?? 0) });
+      },
+      (error: Error) => {
+        if (!gone.signal.aborted) setState({ ...nothing, error });
+      },
+    );
+    return () => gone.abort();
+  }, [path, replica, text, source]);
+  useEffect(() => {
+    setState((now) => {
+      if (now.lines === null || held.last <= now.upTo) return now;
+      const more: LogLine[] = [];
+      for (let n = now.upTo + 1; n <= held.last; n += 1) {
+        const line = lineOf(held, n);
+        if (line !== undefined && isSo(line, { text, source })) more.push(line);
+      }
+      const lines = more.length === 0 ? now.lines : [...now.lines, ...more].slice(-foundMost);
+      return { ...now, lines, upTo: held.last };
+    });
+  }, [held, state.lines === null, text, source]);
+  return state;
+}
+
+export function isWished({ text, source }: Wish): boolean {
+  return text !== "" || source !== "";
+}
+
+/** Whether a line is so, as the platform looks. */
+export function isSo(line: LogLine, { text, source }: Wish): boolean {
+  return (source === "" || line.source === source) && line.text.toLowerCase().includes(text.toLowerCase());
+}
