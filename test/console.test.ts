@@ -518,6 +518,6 @@ describe("the console", chromiumNeeds, () => {
     assert.ok(await page.locator("main").getByText("alice/demo").first().isVisible(), "what was known stays");
     await up.up();
     await page.getByText("Not updated since").first().waitFor({ state: "detached" });
-    await until("it is shown that it runs", () => page.locator("main").getByText("running").isVisible());
+    await until("it is shown that it runs", () => page.locator("main").getByText("running").first().isVisible());
   });
 });
