@@ -24,7 +24,7 @@ import type { Code } from "../evidence/codes.ts";
 import type { Engine } from "./engine.ts";
 import { EngineBusy } from "./engine.ts";
 import { NodeWords, ofDeletedSpace } from "./node-words.ts";
-import { lastSeqOf } from "../record/ship.ts";
+import { lastSeqOf } from "../record/lines.ts";
 import { isLiving } from "./replicas.ts";
 import type { Replicas } from "./replicas.ts";
 import { Turns } from "../stdx/turns.ts";

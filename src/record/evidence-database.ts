@@ -13,6 +13,8 @@ import { evidenceMigrations, evidenceSchema, evidenceSchemaVersion } from "./evi
 import { PackedRows, spaceOf } from "./packed-rows.ts";
 import { parseRecord } from "./parse-record.ts";
 import { RequestLogs } from "./request-logs.ts";
+import { recordsIn } from "./lines.ts";
+import type { SpoolText } from "./lines.ts";
 import { isFailed, toldByEntry } from "./request-rows.ts";
 import type { SpoolLine } from "./segments.ts";
 import { addNumber } from "./spans.ts";
@@ -35,7 +37,7 @@ export interface Ingested {
 
 /** A batch, and the node that sent it; undefined for the server's own emitters. */
 export interface Sent {
-  readonly batch: EvidenceBatch;
+  readonly batch: EvidenceBatch | SpoolText;
   /** When it came, milliseconds since 1970; without it nothing is learnt of its emitter's clock. */
   readonly heardAt?: number;
   readonly node?: string;
@@ -189,9 +191,10 @@ export class EvidenceDatabase {
 
   #ingestOne({ batch, node, heardAt }: Sent): Ingested {
     const { emitter, epoch } = batch;
+    const records = "records" in batch ? batch.records : recordsIn(batch.lines);
     const owner = node === undefined ? undefined : this.#ownerOf(emitter, node);
     if (owner !== node)
-      return { emitter, epoch, seq: 0, stored: 0, repeated: 0, refused: batch.records.length, ...(owner && { owner }) };
+      return { emitter, epoch, seq: 0, stored: 0, repeated: 0, refused: records.length, ...(owner && { owner }) };
     const key = `${emitter}/${epoch}`;
     const before = this.#spans.get(key) ?? this.spansOf(emitter, epoch);
     let spans = before;
@@ -200,7 +203,7 @@ export class EvidenceDatabase {
     let closed = false;
     let newest = 0;
     let seq = 0;
-    for (const raw of batch.records) {
+    for (const raw of records) {
       seq = Math.max(seq, claimedSeq(raw.body));
       const record = parseRecord(batch, raw);
       if (!record) {
@@ -218,7 +221,7 @@ export class EvidenceDatabase {
     }
     if (heardAt !== undefined && newest > 0) this.clocks.came(emitter, newest, heardAt);
     this.#remember({ emitter, epoch, key, before, spans, closed });
-    return { emitter, epoch, seq, stored, refused, repeated: batch.records.length - stored - refused };
+    return { emitter, epoch, seq, stored, refused, repeated: records.length - stored - refused };
   }
 
   /** The first node that sends its records, for good. */

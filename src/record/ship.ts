@@ -5,6 +5,8 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
 import type { EvidenceBatch } from "../contract/agent.ts";
+import { lastSeqIn, lastSeqOf, recordOf } from "./lines.ts";
+import type { SpoolText } from "./lines.ts";
 import { bySegment, parseSegmentFile } from "./segments.ts";
 import type { SegmentName } from "./segments.ts";
 
@@ -12,6 +14,9 @@ import type { SegmentName } from "./segments.ts";
 export const batchMaxBytes = 512 << 10;
 /** And so many records at most, so that one commit of the store stays short. */
 export const batchMaxRecords = 1000;
+/** Texts that are under way to the store: while some are stored in one commit, the next are read. Some thousand records together. */
+const textsUnderWay = 8;
+const newline = 0x0a;
 
 export interface ShipperOptions {
   readonly folder: string;
@@ -38,8 +43,6 @@ export function openShipper(options: ShipperOptions): Shipper {
 }
 
 export class Shipper {
-  /** Lines that are not records: torn by a crash, or too long for a frame. Their numbers become gaps of the record. */
-  skipped = 0;
   #segments: Segment[] = [];
   readonly #folder: string;
   readonly #emitter: string | undefined;
@@ -55,6 +58,19 @@ export class Shipper {
     for (const segment of this.#segments) {
       const records = this.#read(segment);
       if (records.length > 0) return { emitter: segment.emitter, epoch: segment.epoch, records };
+    }
+    return null;
+  }
+
+  /** As {@link Shipper.next}, and not read as records. */
+  nextText(): SpoolText | null {
+    this.#scan();
+    for (const segment of this.#segments) {
+      const lines = this.#wholeLines(segment);
+      if (lines.length === 0) continue;
+      segment.offset += lines.length;
+      segment.lastSeq = Math.max(segment.lastSeq, lastSeqIn(lines) ?? 0);
+      return { emitter: segment.emitter, epoch: segment.epoch, lines, seq: segment.lastSeq };
     }
     return null;
   }
@@ -101,92 +117,59 @@ export class Shipper {
   #read(segment: Segment): EvidenceBatch["records"] {
     const records: EvidenceBatch["records"][number][] = [];
     while (records.length === 0) {
-      const chunk = readChunk(segment.path, segment.offset);
-      const end = chunk.lastIndexOf(0x0a) + 1;
-      if (end === 0) {
-        const torn = chunk.length > 0 && this.#isLeft(segment);
-        if (!torn && chunk.length < batchMaxBytes) return records; // the rest of the line is still to come
-        segment.offset += chunk.length; // torn off by a crash, or longer than a batch: then its tail will not parse either
-        this.skipped += 1;
-        continue;
-      }
+      const lines = this.#wholeLines(segment);
+      if (lines.length === 0) return records;
       let at = 0;
-      while (at < end && records.length < batchMaxRecords) {
-        const stop = chunk.indexOf(0x0a, at);
-        this.#take(segment, chunk.toString("utf8", at, stop), records);
+      while (at < lines.length && records.length < batchMaxRecords) {
+        const stop = lines.indexOf(newline, at);
+        const record = recordOf(lines.toString("utf8", at, stop));
+        if (record) records.push(record);
         at = stop + 1;
       }
       segment.offset += at;
     }
+    segment.lastSeq = Math.max(segment.lastSeq, lastSeqOf({ ...segment, records }));
     return records;
   }
 
-  #take(segment: Segment, text: string, records: EvidenceBatch["records"][number][]): void {
-    if (text === "") return;
-    const record = parseLine(text);
-    if (record === undefined) {
-      this.skipped += 1;
-      return;
+  /** As many as a batch may have; none where the rest of a line is still to come. What is torn off is passed over: its number becomes a gap. */
+  #wholeLines(segment: Segment): Buffer<ArrayBuffer> {
+    for (;;) {
+      const chunk = readChunk(segment.path, segment.offset);
+      const lines = chunk.subarray(0, chunk.lastIndexOf(newline) + 1);
+      const torn = chunk.length > 0 && this.#isLeft(segment);
+      if (lines.length > 0 || (!torn && chunk.length < batchMaxBytes)) return lines;
+      segment.offset += chunk.length; // torn off by a crash, or longer than a batch: then its tail is no record either
     }
-    segment.lastSeq = Math.max(segment.lastSeq, record.seq);
-    records.push({ kind: record.kind, body: record.body });
   }
 }
 
-/** Where batches go: resolves when the batch is stored durably. */
-export type Ingest = (batch: EvidenceBatch) => Promise<Acknowledgement>;
+/** Where texts go: resolves when all of one is stored durably. */
+export type Ingest = (text: SpoolText) => Promise<Acknowledgement>;
 
 /**
- * Sends everything that a shipper has now and forgets what is acknowledged: the next batch is read while one is stored. Resolves with the
- * number of records; where `ingest` rejects, so does this, and the next call begins again with all that is not acknowledged.
+ * Sends everything that a shipper has now and forgets what is acknowledged: the next texts are read while some are stored. Where `ingest`
+ * rejects, so does this, and the next call begins again with all that is not acknowledged.
  */
-export async function drain(shipper: Shipper, ingest: Ingest): Promise<number> {
-  let sent = 0;
-  let before: Promise<Acknowledgement> | undefined;
+export async function drain(shipper: Shipper, ingest: Ingest): Promise<void> {
+  const underWay: Promise<Acknowledgement>[] = [];
   try {
     for (;;) {
-      const batch = shipper.next();
-      const stored = batch === null ? undefined : ingest(batch);
-      stored?.catch(() => undefined); // heard of in its turn, or the one before it has failed
-      if (before) shipper.acknowledge(await before);
-      if (batch === null) return sent;
-      before = stored;
-      sent += batch.records.length;
+      while (underWay.length < textsUnderWay) {
+        const text = shipper.nextText();
+        if (text === null) break;
+        const stored = ingest(text);
+        stored.catch(() => undefined); // heard of in its turn, or one before it has failed
+        underWay.push(stored);
+      }
+      const oldest = underWay.shift();
+      if (oldest === undefined) return;
+      shipper.acknowledge(await oldest);
     }
   } catch (error) {
     shipper.rewind();
     throw error;
   }
-}
-
-/** Highest number in a batch; 0 where it has none. */
-export function lastSeqOf(batch: EvidenceBatch): number {
-  return batch.records.reduce((last, { body }) => Math.max(last, seqOf(body) ?? 0), 0);
-}
-
-const kinds: ReadonlySet<string> = new Set(["entry", "packed", "watermark", "closing"]);
-
-function parseLine(
-  text: string,
-):
-  | { readonly kind: EvidenceBatch["records"][number]["kind"]; readonly body: unknown; readonly seq: number }
-  | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined; // counted by the caller: a torn line
-  }
-  if (typeof value !== "object" || value === null) return undefined;
-  const { kind, body } = value as { kind?: unknown; body?: unknown };
-  const seq = seqOf(body);
-  if (typeof kind !== "string" || !kinds.has(kind) || seq === undefined) return undefined;
-  return { kind: kind as EvidenceBatch["records"][number]["kind"], body, seq };
-}
-
-function seqOf(body: unknown): number | undefined {
-  const seq: unknown = typeof body === "object" && body !== null ? (body as { seq?: unknown }).seq : undefined;
-  return typeof seq === "number" && Number.isSafeInteger(seq) && seq > 0 ? seq : undefined;
 }
 
 function filesOf(folder: string): readonly string[] {
@@ -202,7 +185,8 @@ function sizeOf(path: string): number {
   return fs.statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-function readChunk(path: string, offset: number): Buffer {
+/** In memory of its own, which can be handed to another thread. */
+function readChunk(path: string, offset: number): Buffer<ArrayBuffer> {
   let file: number;
   try {
     file = fs.openSync(path, "r");
@@ -212,7 +196,7 @@ function readChunk(path: string, offset: number): Buffer {
   }
   try {
     const room = Math.min(batchMaxBytes, Math.max(0, fs.fstatSync(file).size - offset));
-    const chunk = Buffer.allocUnsafe(room);
+    const chunk = Buffer.allocUnsafeSlow(room);
     return chunk.subarray(0, fs.readSync(file, chunk, 0, room, offset));
   } finally {
     fs.closeSync(file);

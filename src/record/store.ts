@@ -11,6 +11,8 @@ import { Counters } from "./counters.ts";
 import type { Refused } from "./counters.ts";
 import { checkEvidenceFormat } from "./evidence-format.ts";
 import type { CountedRow, EvidenceTotals, Ingested } from "./evidence-database.ts";
+import { recordsIn } from "./lines.ts";
+import type { SpoolText } from "./lines.ts";
 import type { WorkEvidence } from "./evidence-queries.ts";
 import type { Passages, PassagesQuery } from "./evidence-passages.ts";
 import type { SpanEvidence, SpanQuery } from "./evidence-span.ts";
@@ -101,19 +103,20 @@ export class EvidenceStore {
   }
 
   /**
-   * Stores a batch; resolves when it is on disk, with what may be acknowledged to its emitter. Repeats and any order are harmless.
+   * Stores a batch; resolves when it is on disk, with what may be acknowledged to its emitter. Repeats and any order are harmless. A text's
+   * bytes are no longer the caller's.
    * Rejects where the store can't write: then nothing of it is acknowledged, and the emitter keeps it. An emitter that a `node` has sent
    * of is that node's.
    */
-  async ingest(batch: EvidenceBatch, node?: string): Promise<Ingested> {
-    const done = (await this.#call({
-      op: "ingest",
-      batch,
-      heardAt: this.#clock.wall(),
-      ...(node !== undefined && { node }),
-    })) as Ingested;
+  async ingest(batch: EvidenceBatch | SpoolText, node?: string): Promise<Ingested> {
+    // The bytes of a text are the thread's from here on.
+    const told = this.onStored && ("records" in batch ? batch : { ...batch, records: recordsIn(batch.lines) });
+    const done = (await this.#call(
+      { op: "ingest", batch, heardAt: this.#clock.wall(), ...(node !== undefined && { node }) },
+      "records" in batch ? [] : [batch.lines.buffer],
+    )) as Ingested;
     this.#index += done.stored;
-    if (done.stored > 0 && done.refused === 0) this.onStored?.(batch);
+    if (told && done.stored > 0 && done.refused === 0) this.onStored?.(told);
     return done;
   }
 
@@ -226,14 +229,14 @@ export class EvidenceStore {
     }
   }
 
-  #call(call: StoreCall): Promise<unknown> {
+  #call(call: StoreCall, handed: readonly ArrayBuffer[] = []): Promise<unknown> {
     if (this.#failure) return Promise.reject(this.#failure);
     if (this.#pending.size >= pendingMax)
       return Promise.reject(new Error(`the evidence store has ${pendingMax} calls waiting`));
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, call });
+      this.#worker.postMessage({ id, call }, handed);
     });
   }
 

@@ -1,6 +1,7 @@
 /** The shim's evidence on its way to the agent: one batch at a time, again after each new connection, until it is acknowledged. */
 import type { EvidenceBatch } from "../../contract/agent.ts";
-import { lastSeqOf, type Acknowledgement, type Shipper } from "../../record/ship.ts";
+import { lastSeqOf } from "../../record/lines.ts";
+import type { Acknowledgement, Shipper } from "../../record/ship.ts";
 import type { Spool, SpoolOptions } from "../../record/spool.ts";
 
 export interface EvidenceLine {

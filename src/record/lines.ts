@@ -1,0 +1,61 @@
+/** The lines of spool files, read: a line that a crash has torn off is none, and its number stays missing. */
+import type { EvidenceBatch } from "../contract/agent.ts";
+
+/** Lines of one emitter and epoch as its spool holds them, whole; whoever is handed them owns their bytes. */
+export interface SpoolText {
+  readonly emitter: string;
+  readonly epoch: number;
+  readonly lines: Uint8Array<ArrayBuffer>;
+  /** The highest number in its segment so far; 0 where no line of it is a record. */
+  readonly seq: number;
+}
+
+export type SpoolRecord = EvidenceBatch["records"][number];
+
+const newline = 0x0a;
+const kinds: ReadonlySet<string> = new Set(["entry", "packed", "watermark", "closing"]);
+const utf8 = new TextDecoder();
+
+/** The records in whole lines. */
+export function recordsIn(lines: Uint8Array): readonly SpoolRecord[] {
+  return utf8
+    .decode(lines)
+    .split("\n")
+    .flatMap((line) => recordOf(line) ?? []);
+}
+
+/** Undefined for what is no record. */
+export function recordOf(line: string): SpoolRecord | undefined {
+  if (line === "") return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return undefined; // a torn line: its number is missing, which is told
+  }
+  if (typeof value !== "object" || value === null) return undefined;
+  const { kind, body } = value as { kind?: unknown; body?: unknown };
+  if (typeof kind !== "string" || !kinds.has(kind) || seqOf(body) === undefined) return undefined;
+  return { kind: kind as SpoolRecord["kind"], body };
+}
+
+/** The number of the last record in whole lines: numbers rise within a segment. Undefined where there is none. */
+export function lastSeqIn(lines: Buffer): number | undefined {
+  for (let end = lines.length - 1; end >= 0;) {
+    const before = end === 0 ? -1 : lines.lastIndexOf(newline, end - 1);
+    const record = recordOf(lines.toString("utf8", before + 1, end));
+    if (record !== undefined) return seqOf(record.body);
+    end = before;
+  }
+  return undefined;
+}
+
+/** Highest number in a batch; 0 where it has none. */
+export function lastSeqOf(batch: EvidenceBatch): number {
+  return batch.records.reduce((last, { body }) => Math.max(last, seqOf(body) ?? 0), 0);
+}
+
+function seqOf(body: unknown): number | undefined {
+  const seq: unknown = typeof body === "object" && body !== null ? (body as { seq?: unknown }).seq : undefined;
+  return typeof seq === "number" && Number.isSafeInteger(seq) && seq > 0 ? seq : undefined;
+}
