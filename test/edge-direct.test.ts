@@ -8,6 +8,7 @@ import { after, before, beforeEach, describe, test } from "node:test";
 import type { Credentials, SpaceRoute, Visitor, VisitorIdentity } from "../src/edge/index.ts";
 import { Pool } from "../src/edge/pool.ts";
 import type { Upstream } from "../src/edge/upstream.ts";
+import { SocketMemory } from "../src/http/socket-memory.ts";
 import { appHost, edgeWorld, rawExchange } from "./support/edge-world.ts";
 import type { EdgeWorld } from "./support/edge-world.ts";
 import { eventually } from "./support/eventually.ts";
@@ -274,6 +275,7 @@ describe("what a plain GET meets on its way", () => {
         connectionsMax: 1,
         nextName: () => ({ emitter: "test", epoch: 1, connection: 1 }),
         monotonic: () => 0,
+        memory: new SocketMemory(),
       });
       after(() => pool.close());
       for (let asks = 0; asks < 3; asks++) {
@@ -282,7 +284,7 @@ describe("what a plain GET meets on its way", () => {
         const onConnection = (upstream: Upstream): void => {
           const user = {
             ...{ onInterim: none, onHead: none, onTrailers: none, onPause: none, onDrain: none },
-            ...{ onUpgraded: none, onClosedEnd: none, onEnd: none },
+            ...{ onUpgraded: none, onClosedEnd: none, onEnd: none, isThrough: false },
             onBody: (bytes: Buffer): void => {
               upstream.pause();
               answered(bytes.toString());

@@ -2,6 +2,7 @@
 import type { ConnectionName } from "../contract/preamble.ts";
 import type { Emitter } from "../evidence/entry.ts";
 import { receivedStatusValues } from "../http/proxy-status.ts";
+import { SocketMemory } from "../http/socket-memory.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
 import { Drawn } from "./drawn.ts";
@@ -65,6 +66,7 @@ export class EdgeContext {
   bodiesHeld = 0;
   /** It takes no more connections, and closes each with its next answer. */
   isDraining = false;
+  readonly #memory = new SocketMemory();
   readonly #pools = new Map<string, Pool>();
   /** Replicas that could not be reached, and when. */
   readonly #shunned = new Map<string, number>();
@@ -129,6 +131,7 @@ export class EdgeContext {
       connectionsMax: this.limits.connectionsPerReplica,
       nextName: () => this.#nextName(),
       monotonic: () => this.clock.monotonic(),
+      memory: this.#memory,
     });
     this.#pools.set(replica.id, pool);
     return pool;

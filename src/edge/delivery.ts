@@ -16,6 +16,11 @@ export class Delivery {
     this.#response = response;
   }
 
+  /** Nothing that was taken waits here, or for the visitor. */
+  get isThrough(): boolean {
+    return this.#held === undefined && this.#response.writableLength === 0;
+  }
+
   take(bytes: Buffer, from: Upstream | undefined): void {
     this.#began = true;
     if (this.#held !== undefined) this.#write(this.#held, from);

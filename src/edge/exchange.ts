@@ -244,8 +244,7 @@ export class Exchange implements UpstreamUser, Waiter, Carried {
     const replica = this.#placing.place(replicas, isStream);
     this.#story.replica = replica.id;
     this.#story.routedAt = this.#now;
-    const { facts } = this.#placing;
-    if (facts !== undefined) this.#story.placed = facts;
+    if (this.#placing.facts !== undefined) this.#story.placed = this.#placing.facts;
     if (gradio !== undefined) this.#listener = listenerOf(gradio, this.#story, this.#context.gradio, this.#speaking());
     this.#pool = this.#context.poolOf(replica);
     this.#connect();
@@ -335,6 +334,10 @@ export class Exchange implements UpstreamUser, Waiter, Carried {
   }
 
   // ---- the app's answer
+
+  get isThrough(): boolean {
+    return this.#listener === undefined && this.#delivery.isThrough;
+  }
 
   onInterim(status: number, rawHeaders: readonly string[]): void {
     // 100 was ours to send; the others are the app's (RFC 9110 §15.2).
@@ -527,7 +530,10 @@ export class Exchange implements UpstreamUser, Waiter, Carried {
     if (cause.kind === "unreachable" || cause.kind === "node-away") this.#context.shun(this.#story.replica ?? "");
     const others = this.#others(saw);
     if (others.length === 0) this.#abandon();
-    else this.#leaveAttempt();
+    else {
+      this.#detach();
+      this.#upstream = undefined;
+    }
     // What was written to a socket that never opened was handed to nobody.
     if (saw.kind === "unreachable") delete this.#story.hand;
     if (others.length === 0) this.#telling.cameSoFar();
@@ -658,12 +664,6 @@ export class Exchange implements UpstreamUser, Waiter, Carried {
   #abandon(): void {
     this.#finish();
     this.#detach();
-  }
-
-  /** The attempt is over, and the request perhaps not. */
-  #leaveAttempt(): void {
-    this.#detach();
-    this.#upstream = undefined;
   }
 
   #detach(): void {

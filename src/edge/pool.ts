@@ -3,6 +3,7 @@
  * one visitor: bytes that an app sends beyond an answer's end, however late, are then never another's answer.
  */
 import type { ConnectionName } from "../contract/preamble.ts";
+import type { SocketMemory } from "../http/socket-memory.ts";
 import { freshIdleMs, upstreamIdleMs, waitersPerReplica } from "./limits.ts";
 import type { Replica } from "./ports.ts";
 import { Upstream } from "./upstream.ts";
@@ -29,6 +30,8 @@ export interface PoolOptions {
   /** Names the next connection of this emitter. */
   readonly nextName: () => ConnectionName;
   readonly monotonic: () => number;
+  /** What its connections are read into. */
+  readonly memory: SocketMemory;
 }
 
 export class Pool implements UpstreamOwner {
@@ -126,7 +129,11 @@ export class Pool implements UpstreamOwner {
   }
 
   #connect({ visitor }: Waiter): Upstream {
-    const upstream = new Upstream(this.replica.socket, this.#options.nextName(), visitor, this);
+    const { memory } = this.#options;
+    const upstream = new Upstream({
+      ...{ path: this.replica.socket, name: this.#options.nextName() },
+      ...{ visitor, owner: this, memory },
+    });
     this.#open.add(upstream);
     return upstream;
   }

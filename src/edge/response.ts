@@ -110,7 +110,8 @@ export class ResponseParser {
       at = next;
     }
     if (this.#state === "idle" || this.#state === "upgraded") return at - before;
-    if (at < bytes.length) this.#pending = bytes.subarray(at);
+    // What comes next may be read into the same memory.
+    if (at < bytes.length) this.#pending = Buffer.from(bytes.subarray(at));
     return chunk.length;
   }
 

@@ -18,7 +18,11 @@ export interface Tunnel {
 }
 
 export function tunnel({ visitor, fromVisitor, upstream, fromApp, head, onCount, onClosed }: Tunnel): void {
-  const app = upstream.detach();
+  const app = upstream.detach((bytes) => {
+    onCount("to-visitor", bytes.length);
+    if (!visitor.write(bytes)) app.pause();
+    return visitor.writableLength === 0;
+  });
   let ended: { by: "visitor" | "app"; errno: string | undefined } | undefined;
   let told = false;
   const first = (by: "visitor" | "app", errno?: string): void => {
@@ -32,8 +36,20 @@ export function tunnel({ visitor, fromVisitor, upstream, fromApp, head, onCount,
     onClosed(ended);
   };
   visitor.write(head, "latin1");
-  carry(visitor, app, (bytes) => onCount("to-app", bytes), fromVisitor);
-  carry(app, visitor, (bytes) => onCount("to-visitor", bytes), fromApp);
+  const toApp = (bytes: Buffer): void => {
+    onCount("to-app", bytes.length);
+    if (!app.write(bytes)) visitor.pause();
+  };
+  if (fromApp.length > 0) {
+    onCount("to-visitor", fromApp.length);
+    if (!visitor.write(fromApp)) app.pause();
+  }
+  if (fromVisitor.length > 0) toApp(fromVisitor);
+  app.on("drain", () => visitor.resume()).on("end", () => visitor.end());
+  visitor
+    .on("drain", () => app.resume())
+    .on("data", toApp)
+    .on("end", () => app.end());
   for (const [socket, by] of [
     [visitor, "visitor"],
     [app, "app"],
@@ -43,14 +59,4 @@ export function tunnel({ visitor, fromVisitor, upstream, fromApp, head, onCount,
       .on("error", (error: NodeJS.ErrnoException) => first(by, error.code ?? error.message))
       .on("close", () => closed(by));
   }
-}
-
-function carry(from: Socket, to: Socket, count: (bytes: number) => void, first: Buffer): void {
-  const pass = (bytes: Buffer): void => {
-    count(bytes.length);
-    if (!to.write(bytes)) from.pause();
-  };
-  if (first.length > 0) pass(first);
-  to.on("drain", () => from.resume());
-  from.on("data", pass).on("end", () => to.end());
 }

@@ -7,6 +7,7 @@ import type { Socket } from "node:net";
 
 import { encodePreamble } from "../contract/preamble.ts";
 import type { ConnectionName } from "../contract/preamble.ts";
+import type { SocketMemory } from "../http/socket-memory.ts";
 import { assert } from "../stdx/assert.ts";
 import type { ShownHead } from "./headers.ts";
 import { ResponseParser } from "./response.ts";
@@ -22,6 +23,8 @@ export type Gone =
   | { readonly kind: "invalid"; readonly says: string };
 
 export interface UpstreamUser extends ResponseSink {
+  /** Nothing of the answer's bytes that it was given waits: neither with it, nor on the way to its visitor. */
+  readonly isThrough: boolean;
   /** More of the request's body may be written. */
   onDrain(): void;
   /** All that arrived at once has been given; more is to come. */
@@ -37,6 +40,15 @@ export interface UpstreamOwner {
   /** The answer is whole and the connection may carry another request. */
   onIdle(upstream: Upstream): void;
   onClosed(upstream: Upstream): void;
+}
+
+export interface UpstreamOptions {
+  /** Of the replica's socket. */
+  readonly path: string;
+  readonly name: ConnectionName;
+  readonly visitor: string;
+  readonly owner: UpstreamOwner;
+  readonly memory: SocketMemory;
 }
 
 export class Upstream implements ResponseSink {
@@ -66,22 +78,21 @@ export class Upstream implements ResponseSink {
   #last = false;
   #answerDone = true;
   #errno: string | undefined;
-  readonly #dataListener = (bytes: Buffer): void => this.#onData(bytes);
+  #take = (bytes: Buffer): boolean => this.#onData(bytes);
   readonly #drainListener = (): void => this.#user?.onDrain();
   readonly #endListener = (): void => this.#onEnd();
 
-  constructor(path: string, name: ConnectionName, visitor: string, owner: UpstreamOwner) {
+  constructor({ path, name, visitor, owner, memory }: UpstreamOptions) {
     this.name = name;
     this.visitor = visitor;
     this.id = `${name.emitter}/${name.epoch}/${name.connection}`;
     this.#owner = owner;
     this.#parser = new ResponseParser(this);
-    this.#socket = connect({ path });
+    this.#socket = connect({ path, onread: memory.reader((bytes) => this.#take(bytes)) });
     this.#socket
       .on("connect", () => {
         this.#connected = true;
       })
-      .on("data", this.#dataListener)
       .on("drain", this.#drainListener)
       .on("end", this.#endListener)
       .on("error", (error: NodeJS.ErrnoException) => {
@@ -168,10 +179,11 @@ export class Upstream implements ResponseSink {
     this.#socket.destroy();
   }
 
-  /** After `onUpgraded`: hands over the socket; only its close is still followed here. */
-  detach(): Socket {
+  /** After `onUpgraded`: hands over the socket; only its close is still followed here. `take`: as of {@link SocketMemory.reader}. */
+  detach(take: (bytes: Buffer) => boolean): Socket {
     this.#user = undefined;
-    return this.#socket.off("data", this.#dataListener).off("drain", this.#drainListener).off("end", this.#endListener);
+    this.#take = take;
+    return this.#socket.off("drain", this.#drainListener).off("end", this.#endListener);
   }
 
   onInterim(status: number, rawHeaders: readonly string[]): void {
@@ -200,13 +212,18 @@ export class Upstream implements ResponseSink {
     return this.#socket.write(text, "latin1");
   }
 
-  #onData(bytes: Buffer): void {
+  /** True where nobody looks at these bytes any more. */
+  #onData(bytes: Buffer): boolean {
     this.received += bytes.length;
     const taken = this.#parser.push(bytes);
-    if (taken < 0) return this.#end({ kind: "invalid", says: this.#parser.fault ?? "not HTTP" });
-    if (this.#answerDone) this.#settle(taken === bytes.length);
+    if (taken < 0) this.#end({ kind: "invalid", says: this.#parser.fault ?? "not HTTP" });
+    else if (this.#answerDone) this.#settle(taken === bytes.length);
     else if (this.#parser.upgraded) this.#user?.onUpgraded(bytes.subarray(taken));
-    else this.#user?.onPause();
+    else {
+      this.#user?.onPause();
+      return this.#user?.isThrough === true;
+    }
+    return false;
   }
 
   /** Between requests. Bytes after an answer's end belong to nobody: what they claim to answer was never asked. */

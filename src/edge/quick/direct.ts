@@ -116,6 +116,8 @@ interface Taken extends Kept {
 
 class DirectRequest implements UpstreamUser, Carried {
   place = nowhere;
+  /** Its answer comes in one piece, or is an exchange's. */
+  readonly isThrough = false;
   readonly #way: DirectWay;
   readonly #taken: Taken;
   readonly #story: Story;

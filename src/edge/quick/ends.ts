@@ -79,6 +79,11 @@ export class QuickResponse {
     this.#onDone = onDone;
   }
 
+  /** Bytes that have not left this process. */
+  get writableLength(): number {
+    return this.#socket.writableLength;
+  }
+
   /** More was written than the visitor has taken. */
   get writableNeedDrain(): boolean {
     return this.#socket.writableNeedDrain;

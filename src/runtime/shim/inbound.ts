@@ -2,16 +2,20 @@
  * `in.sock`: each connection of an edge is one connection to the app, announced by a preamble; or a question about one.
  * The bytes that the app's socket accepted are counted when each write is done: `bytesWritten` would count what is only buffered.
  */
-import { createServer, type Server, type Socket } from "node:net";
+import { createServer, type OnReadOpts, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { parsePreamble, preambleMaxBytes, type ConnectionAnswer, type Preamble } from "../../contract/preamble.ts";
 import type { Emitter } from "../../evidence/entry.ts";
+import { SocketMemory } from "../../http/socket-memory.ts";
 import { ConnectionTable, type Connection } from "./connections.ts";
 
 export interface InboundHost {
-  /** A stream to the app, connected or not yet (`connect` follows); undefined while there is nothing to connect to. */
-  connect(): Duplex | undefined;
+  /**
+   * A stream to the app, connected or not yet (`connect` follows); undefined while there is nothing to connect to. What comes is read by
+   * `onread`, or is a `data` event where that is no socket.
+   */
+  connect(onread: OnReadOpts): Duplex | undefined;
   /** Something comes for the app on this connection: the connection itself, or bytes. */
   incoming(on: object): void;
   /** The app has begun to answer what came on it last, or the connection is over. */
@@ -41,10 +45,11 @@ export function inboundServer(
   withinMs = connectWithinMs,
 ): Server {
   const carried = new Map<Connection, Carried>();
+  const memory = new SocketMemory();
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     socket.on("error", () => socket.destroy());
     readPreamble(socket, (preamble, rest) => {
-      if (preamble.kind === "open") return open(host, table, carried, socket, preamble, rest, withinMs);
+      if (preamble.kind === "open") return open(host, memory, table, carried, socket, preamble, rest, withinMs);
       answer(host, table, carried, socket, preamble).catch((error: unknown) => {
         // An edge that gets no answer says "unknown", and that is what it is.
         socket.destroy();
@@ -82,6 +87,7 @@ function readPreamble(socket: Socket, then: (preamble: Preamble, rest: Buffer) =
 
 function open(
   host: InboundHost,
+  memory: SocketMemory,
   table: ConnectionTable,
   carried: Map<Connection, Carried>,
   inbound: Socket,
@@ -92,9 +98,15 @@ function open(
   const connection = table.open({ emitter, epoch, connection: number });
   if (!connection) return void inbound.destroy();
   host.incoming(connection);
-  const app = host.connect();
+  const toEdge = (bytes: Buffer): boolean => {
+    connection.returnedBytes += bytes.length;
+    host.answered(connection);
+    if (!inbound.write(bytes)) app?.pause();
+    return inbound.writableLength === 0;
+  };
+  const app = host.connect(memory.reader(toEdge));
   if (app) endUnopened(app, withinMs);
-  const closed = app ? carry(host, inbound, app, connection, first) : refuse(inbound, connection);
+  const closed = app ? carry(host, inbound, app, connection, first, toEdge) : refuse(inbound, connection);
   const note = (): boolean => (connection.stopping = host.stopping());
   if (app) app.once("close", note);
   else note();
@@ -119,7 +131,14 @@ function endUnopened(app: Duplex, withinMs: number): void {
 }
 
 /** Carries both ways with half-close and back-pressure; resolves when both ends are closed. */
-function carry(host: InboundHost, inbound: Socket, app: Duplex, connection: Connection, first: Buffer): Promise<void> {
+function carry(
+  host: InboundHost,
+  inbound: Socket,
+  app: Duplex,
+  connection: Connection,
+  first: Buffer,
+  toEdge: (bytes: Buffer) => void,
+): Promise<void> {
   const accepted = (bytes: number): void => void (connection.acceptedBytes += bytes);
   const toApp = (bytes: Buffer): void => {
     host.incoming(connection);
@@ -128,11 +147,6 @@ function carry(host: InboundHost, inbound: Socket, app: Duplex, connection: Conn
     if (isWritten(app)) accepted(bytes.length);
     else app.write(nothing, (error) => error ?? accepted(bytes.length));
     if (!more) inbound.pause();
-  };
-  const toEdge = (bytes: Buffer): void => {
-    connection.returnedBytes += bytes.length;
-    host.answered(connection);
-    if (!inbound.write(bytes)) app.pause();
   };
   const begin = (): void => {
     connection.connected = true;

@@ -8,7 +8,6 @@
 import { chmodSync, rmSync, statSync } from "node:fs";
 import { connect, type Server } from "node:net";
 import { join } from "node:path";
-import type { Duplex } from "node:stream";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ReplicaPhase, ReplicaStatus } from "../../contract/agent.ts";
@@ -39,7 +38,7 @@ import {
 } from "./ends.ts";
 import type { EvidenceLine } from "./evidence.ts";
 import { freezer, type Freezer } from "./freezer.ts";
-import { inboundServer } from "./inbound.ts";
+import { inboundServer, type InboundHost } from "./inbound.ts";
 import { askFunctions, type Functions } from "./functions.ts";
 import { watchHealth, type HealthWatch } from "./health.ts";
 import { limitsOf } from "./limits.ts";
@@ -140,7 +139,7 @@ class RunningShim implements Shim {
   /** Connections on which something came for the app that it has not begun to answer. */
   readonly #unanswered = new Set<object>();
   #status: ReplicaStatus;
-  #connect: () => Duplex | undefined = () => undefined;
+  #connect: InboundHost["connect"] = () => undefined;
   #stopWhy: string | undefined;
   #stopped: Promise<void> | undefined;
   /** Settles when the app's process is there, or cannot be. */
@@ -171,7 +170,7 @@ class RunningShim implements Shim {
   async start(): Promise<void> {
     const { folder, sockets } = this.#plan;
     const inbound = inboundServer({
-      connect: () => this.#connect(),
+      connect: (onread) => this.#connect(onread),
       incoming: (on) => {
         this.#unanswered.add(on);
         this.#thaw("a request came for it");
@@ -284,7 +283,7 @@ class RunningShim implements Shim {
     const pids = (): readonly number[] =>
       app.of === null ? [] : members(this.#world.processes, app.of, process.pid).map(({ pid }) => pid);
     this.#health = watchHealth({ host, port, health, pids, onFailing });
-    this.#connect = () => connect({ port, host, noDelay: true, allowHalfOpen: true });
+    this.#connect = (onread) => connect({ port, host, noDelay: true, allowHalfOpen: true, onread });
     this.#become(this.#statusOf("ready", this.#status.socket));
     if (this.#plan.spec.sdk === "gradio") void this.#askFunctions(host, port);
   }

@@ -1,11 +1,10 @@
 /** A real edge before the real shim's door before a recording app, as the judge needs it. */
 import { rmSync, mkdtempSync } from "node:fs";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { inboundServer } from "../../../src/runtime/shim/inbound.ts";
 import { appHost, edgeWorld } from "../edge-world.ts";
 import type { EdgeWorld } from "../edge-world.ts";
+import { shimDoor } from "../shim-door.ts";
 import { sendRaw } from "./judge.ts";
 import type { Judged } from "./judge.ts";
 import { recorder } from "./recorder.ts";
@@ -41,27 +40,7 @@ export async function recordedEdge(): Promise<JudgedWorld> {
   const folder = mkdtempSync(join(tmpdir(), "waybill-requests-"));
   const path = join(folder, "in.sock");
   const app = await recorder();
-  const door = inboundServer({
-    connect: () => connect({ host: "127.0.0.1", port: app.port, allowHalfOpen: true, noDelay: true }),
-    incoming: () => {},
-    answered: () => {},
-    stopping: () => false,
-    onFailure: (error) => {
-      throw error;
-    },
-    evidence: {
-      write: (draft) => ({
-        ...draft,
-        id: "shim/1/1",
-        emitter: "shim",
-        epoch: 1,
-        seq: 1,
-        at: "2026-01-01T00:00:00.000Z",
-      }),
-      sync: () => Promise.resolve(),
-    },
-  });
-  await new Promise<void>((resolve) => door.listen(path, resolve));
+  const door = await shimDoor(path, app.port);
   const world = await judgedEdge(path, app);
   return {
     ...world,
