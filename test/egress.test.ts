@@ -173,6 +173,40 @@ print(socket.gethostbyname("still.example"))`);
     assert.deepEqual(world.asked, []);
   });
 
+  test("what its Space keeps to holds at once, within the policy: what is open and not among it ends, and a refusal says whose rule it was", async () => {
+    await using server = await serve((socket) => void socket.write("hello"));
+    await using world = await EgressWorld.open({
+      policy: { ports: [80, server.port], addresses: loopback, deny: [rule("*.evil.example")] },
+      names: { "api.example.com": "127.0.0.1", "db.example.com": "127.0.0.1" },
+    });
+    const held = world.python(`
+s = socket.create_connection(("api.example.com", ${server.port}), timeout=60); t = socket.create_connection(("db.example.com", ${server.port}), timeout=60)
+print(s.recv(5).decode(), t.recv(5).decode())
+try: print("api", s.recv(5))
+except OSError as e: print("api", type(e).__name__)
+t.settimeout(0.2)
+try: print("db", t.recv(5))
+except TimeoutError: print("db goes on")`);
+    await eventually("both are open", () => (world.asked.length === 2 ? true : undefined));
+    const open = (): number => server.open();
+    await eventually("both are taken", () => (open() === 2 ? true : undefined));
+    world.gateway.keepTo("bob/other", []);
+    world.gateway.keepTo("alice/demo", [rule("db.example.com"), rule("evil.example"), rule("*.evil.example")]);
+    assert.match((await held).out, /^hello hello\napi (b''|ConnectionResetError)\ndb goes on$/);
+    await world.python(talk("api.example.com", server.port) + talk("www.evil.example", 80));
+    const { told } = await world.refused(
+      /name-denied: api\.example\.com .*Space's own setting "reach db\.example\.com, /,
+    );
+    assert.deepEqual(
+      [told.entries.at(-1)?.facts["setBy"], told.verdict?.owner, /setting `reach`/.test(told.verdict?.next ?? "")],
+      ["owner", "app", true],
+    );
+    const operators = await world.refused(/www\.evil\.example .*by the rule "deny \*\.evil\.example"/);
+    assert.equal(operators.told.entries.at(-1)?.facts["setBy"], undefined);
+    world.gateway.keepTo("alice/demo", null);
+    assert.match((await world.python(talk("api.example.com", server.port))).out, /hello/);
+  });
+
   test("a name's own port is reached by a listener of its own, and through the catch-all", async () => {
     await using server = await serve(echo);
     const policy = { allow: [rule(`db.example:${server.port}`)], addresses: loopback };

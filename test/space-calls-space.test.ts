@@ -184,6 +184,34 @@ print(Client(sys.argv[1], token=sys.argv[2] or None, verbose=False).predict(0.1,
     await until("bob is billed", async () => (await callsTo(bob, "carol/callee")).length > before_);
   });
 
+  test("that keeps to nothing reaches no other and not the API, at once and after the platform was killed; to those that it names it does", async () => {
+    const path = "/api/spaces/carol/callee";
+    const answers = async (): Promise<boolean> =>
+      /event: complete/.test((await said(calling, "fetched", path, bob)).text);
+    assert.ok(await answers());
+    const [before_] = (await alice.client.space("alice/caller")).replicas;
+    await alice.client.changeSpace("alice/caller", { reach: "none" });
+    await until("it is refused", async () => !(await answers()));
+    const lines = await Array.fromAsync(alice.client.logs("alice/caller", { source: "egress" }));
+    const [, id] = /name-denied: .*own setting "reach none" \((x_\w+)\)/.exec(lines.at(-1)?.text ?? "") ?? [];
+    if (id === undefined) assert.fail(lines.at(-1)?.text);
+    const { verdict } = await until("its story is told", async () => {
+      const told = await alice.client.explain(id);
+      return told.verdict === null ? undefined : told;
+    });
+    assert.match(verdict?.sentence ?? "", /what the Space keeps to, which its owner has set/);
+    await up.restart();
+    assert.equal(await answers(), false);
+    const port = new URL(up.url).port;
+    await alice.client.changeSpace("alice/caller", { reach: `console.localhost:${port}` });
+    await until("it reaches the API again", answers);
+    assert.match((await said(calling, "ask", 0.1, bob)).text, /event: error/, "but not the other Space");
+    await alice.client.changeSpace("alice/caller", { reach: "all" });
+    assert.equal((await asked("ask", 0.1)).result, "done");
+    const [after_] = (await alice.client.space("alice/caller")).replicas;
+    assert.equal(after_?.id, before_?.id, "nothing was started again for it");
+  });
+
   test("a private one is asked as its visitor, where that may read it and it was straight from a Space of who may", async () => {
     const own = await deployWithPackages(up, carol, "caller", { ...gradioFiles, "app.py": caller });
     assert.equal(own.deployed.ok, true, own.deployed.says);

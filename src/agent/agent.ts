@@ -6,6 +6,7 @@ import { mkdirSync } from "node:fs";
 import type { Builder } from "../build/builder.ts";
 import type { CardTrouble, CardUse, DeviceFacts, SpaceOnDisk, ToAgent, ToServer } from "../contract/agent.ts";
 import type { Outbound } from "../contract/egress.ts";
+import { reachWords } from "../contract/reach.ts";
 import type { Isolation } from "../contract/isolation.ts";
 import type { Emitter } from "../evidence/entry.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
@@ -31,6 +32,8 @@ export interface AgentOptions {
   readonly isolation: Isolation;
   /** Absent where nothing closes apps off. */
   readonly outbound?: Outbound | undefined;
+  /** Has the apps of a Space keep to this; absent where nothing closes them off. */
+  readonly keepTo?: (space: string, reach: string) => void;
   /** Absent while no server is there. */
   readonly link?: AgentEnd;
   readonly builder: Builder;
@@ -216,6 +219,8 @@ class NodeAgent implements Agent {
         return this.#welcome();
       case "start-replica":
         return this.#replicas.start(message.spec);
+      case "reach":
+        return this.#options.keepTo?.(message.space, message.reach);
       case "stop-replica":
         return this.#replicas.stop(message.replica, message.graceMs, message.why);
       case "freeze-replica":
@@ -315,6 +320,7 @@ class NodeAgent implements Agent {
     const { spaces, log } = this.#options;
     if (this.#replicas.livesOf(kept)) return void this.#doomed.spaces.set(`${kept.space} ${kept.madeAt}`, kept);
     this.#doomed.spaces.delete(`${kept.space} ${kept.madeAt}`);
+    this.#options.keepTo?.(kept.space, reachWords.all);
     try {
       await spaces?.remove(kept);
       log.info({ ...kept }, "what a deleted Space kept was removed");

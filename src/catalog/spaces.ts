@@ -1,6 +1,7 @@
 /** Spaces: an app's name, state and addresses. What it runs is told by its builds, releases and replicas. */
 import type { Selectable } from "kysely";
 import type { OwnerSettings, SpaceState } from "../contract/api.ts";
+import { reachWords } from "../contract/reach.ts";
 import type { Space } from "../core/spaces/model.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
 import type { Instant } from "../stdx/time.ts";
@@ -66,6 +67,7 @@ export const settingDefaults: OwnerSettings = {
   "body-max-mb": 0,
   "idle-limit": "none",
   "time-limit": "none",
+  reach: reachWords.all,
   private: false,
 };
 

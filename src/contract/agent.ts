@@ -189,6 +189,8 @@ export interface LogFind {
 export type ToAgent =
   | { readonly type: "welcome"; readonly server: string; readonly epoch: number }
   | { readonly type: "start-replica"; readonly spec: ReplicaSpec }
+  /** What the apps of a Space keep to on this node from now on, as its setting is written; it holds also for those that run. */
+  | { readonly type: "reach"; readonly space: string; readonly reach: string }
   | { readonly type: "stop-replica"; readonly replica: string; readonly graceMs: DurationMs; readonly why: string }
   /** Freezes a ready app, or lets it go on. A connection that comes for a frozen one lets it go on too; its status tells. */
   | { readonly type: "freeze-replica"; readonly replica: string; readonly frozen: boolean }

@@ -99,6 +99,8 @@ export interface OwnerSettings {
   /** A stream or a WebSocket on which nothing passes for so long is ended; any request after the other. `none`: as the platform has it. */
   readonly "idle-limit": string;
   readonly "time-limit": string;
+  /** What its app keeps to outside, within what the operator allows: `all` of that, `none`, or names such as `api.example.com, *.example.com:443`. */
+  readonly reach: string;
   /** Only who may read it knows of it and visits its app: the owner, an organisation's members, operators. */
   readonly private: boolean;
 }

@@ -74,6 +74,7 @@ import { type AppsPayer } from "./quotes.ts";
 import type { InsideCaller } from "../contract/egress.ts";
 import type { Committed } from "./commits.ts";
 import type { RequestEffects } from "./request-effects.ts";
+import type { whyNoReach } from "./reach.ts";
 import { SignIn } from "./sign-in.ts";
 import type { WrongPassword } from "./sign-in.ts";
 import { RequestKeys } from "./request-keys.ts";
@@ -431,6 +432,13 @@ export class Server {
   /** Whether the host is the console's. */
   isConsole(host: string): boolean {
     return this.#parts.about.hosts.includes(host);
+  }
+
+  /** What of the outside apps may reach at all. */
+  get around(): Parameters<typeof whyNoReach>[1] {
+    const { about, nodes } = this.#parts;
+    const isOurs = (name: string): boolean => this.isConsole(name) || name.endsWith(`.${about.appsDomain}`);
+    return { nodes: nodes.all, isOurs };
   }
 
   /** Who pays for the calls of the app that asks. */

@@ -117,6 +117,7 @@ export class SpaceOrders {
       setup,
     };
     this.#ports.replicas.set({ node: release.node, pool: "main", status });
+    this.#ports.send(release.node, { type: "reach", space: release.space, reach: row.settings.reach });
     this.#ports.send(release.node, { type: "start-replica", spec });
     return [replica];
   }

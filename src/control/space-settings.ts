@@ -1,6 +1,7 @@
 /** The settings of a Space that its owner and the operator change: how each is written, and what may be. */
 import { z } from "zod";
 import type { OwnerSettings } from "../contract/api.ts";
+import { parseReach, reachSays } from "../contract/reach.ts";
 import type { SpaceLimits } from "../edge/ports.ts";
 import { durationMs } from "../stdx/time.ts";
 import type { DurationMs } from "../stdx/time.ts";
@@ -83,6 +84,15 @@ const settings = {
   "body-max-mb": limit(1 << 20, "MiB"),
   "idle-limit": timeLimit(),
   "time-limit": timeLimit(),
+  reach: z
+    .string()
+    .transform((text, c) => {
+      const reach = parseReach(text);
+      if (typeof reach !== "string") return reachSays(reach);
+      c.addIssue({ code: "custom", message: reach });
+      return z.NEVER;
+    })
+    .exactOptional(),
   // The command line sends text.
   private: z
     .union([z.boolean(), z.enum(["true", "false"]).transform((text) => text === "true")], "write true or false")

@@ -151,6 +151,7 @@ export class Spaces {
     if (hardware?.ok === false) return no("control/invalid", hardware.says);
     await this.#keeper.set(known, actor, { ...change, ...(hardware && { hardware: hardware.name }) });
     await this.#keeper.settled(known);
+    if (change.reach !== undefined) this.#tellReach(known.row);
     return known.row.settings;
   }
 
@@ -368,12 +369,22 @@ export class Spaces {
   async onNode(node: string): Promise<void> {
     // What it was told before it went away it may not have heard.
     for (const replica of this.#ports.replicas.on(node)) this.#keeper.orders.forget(replica);
+    for (const space of new Set(this.#ports.replicas.livingOn(node).map(({ status }) => status.space))) {
+      const row = this.get(space);
+      if (row) this.#ports.send(node, { type: "reach", space, reach: row.settings.reach });
+    }
     for (const known of this.#byId.values()) {
       const ids = [known.space.release, known.space.next].flatMap((id) => id ?? []);
       const rows = await Promise.all(ids.map((id) => this.#keeper.releaseOf(known, id)));
       const isItsNode = rows.some((row) => row?.node === node);
       await this.#keeper.decide(known, { type: isItsNode ? "node-came" : "see" });
     }
+  }
+
+  /** What runs of it keeps to that from then on. A node that is away hears it when it comes. */
+  #tellReach({ id, settings: { reach } }: SpaceRow): void {
+    const nodes = new Set(this.#ports.replicas.livingOf(id).map(({ node }) => node));
+    for (const node of nodes) this.#ports.send(node, { type: "reach", space: id, reach });
   }
 
   /** The variables and secrets of a Space were changed. */

@@ -3,13 +3,14 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { encodeInside, type ConnectAnswer, type ConnectRequest } from "../contract/egress.ts";
+import type { NameRule } from "../contract/reach.ts";
 import type { Facts } from "../evidence/entry.ts";
 import { newId } from "../stdx/ids.ts";
 import { ConnectionRecord, type Refused } from "./connection-record.ts";
 import { DialFailed, errnoOf } from "./dial.ts";
 import type { GatewayCaller, GatewayOptions, OwnEdge } from "./gateway.ts";
 import type { Pace } from "./pace.ts";
-import { decideAddress, decidePort, type EgressPolicy } from "./policy.ts";
+import { decideAddress, decidePort, decideReach, type EgressPolicy } from "./policy.ts";
 import type { Refusals } from "./refusals.ts";
 import type { SyntheticNames } from "./synthetic-names.ts";
 import { transfer } from "./transfer.ts";
@@ -18,11 +19,13 @@ import { transfer } from "./transfer.ts";
 export interface Carrier {
   readonly options: GatewayOptions;
   readonly policy: EgressPolicy;
+  /** What the Space keeps to of that now, by its owner; null: to all of it. */
+  readonly reach: () => readonly NameRule[] | null;
   readonly caller: GatewayCaller;
   readonly names: SyntheticNames;
   readonly refusals: Refusals;
   readonly pace: Pace;
-  /** The sandbox is closed. */
+  /** The sandbox is closed, or its Space does not keep to this any more. */
   readonly signal: AbortSignal;
   /** The gateway has no room for this one. */
   readonly full: boolean;
@@ -103,9 +106,12 @@ async function reach(
       facts: { rule: "by name only" },
     };
   }
-  if (edge?.isOurs(name)) return reachEdge(edge, name, port, record);
-  const allowed = decidePort(policy, name, port);
+  const isOurs = edge?.isOurs(name) === true;
+  const allowed = isOurs ? ({ ok: true, rule: ownSpaceRule } as const) : decidePort(policy, name, port);
   if (!allowed.ok) return { ...allowed, hop: "egress.policy", mark: "refused", facts: { rule: allowed.rule } };
+  const kept = decideReach(carrier.reach(), name, port);
+  if (!kept.ok) return { ...kept, hop: "egress.policy", mark: "refused", facts: { rule: kept.rule, setBy: "owner" } };
+  if (edge && isOurs) return reachEdge(edge, name, port, record);
   let addresses: readonly string[];
   try {
     addresses = (await dialler.resolve(name, signal)).slice(0, addressesMax);

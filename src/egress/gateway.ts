@@ -14,6 +14,7 @@ import {
   type ConnectRequest,
   type GatewayRequest,
 } from "../contract/egress.ts";
+import type { NameRule } from "../contract/reach.ts";
 import type { Emitter } from "../evidence/entry.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
@@ -21,7 +22,7 @@ import { carry, type Carrier } from "./connection.ts";
 import type { Dialler } from "./dial.ts";
 import { answerOf, formatError, outcome, parseQuestion, types } from "./dns.ts";
 import { Pace } from "./pace.ts";
-import type { EgressPolicy } from "./policy.ts";
+import { decideReach, type EgressPolicy } from "./policy.ts";
 import { Refusals } from "./refusals.ts";
 import { SyntheticNames } from "./synthetic-names.ts";
 
@@ -42,6 +43,8 @@ export interface Gateway extends AsyncDisposable {
   open(caller: GatewayCaller): Promise<void>;
   /** Ends its connections and forgets its names. */
   close(id: string): Promise<void>;
+  /** What the apps of a Space keep to from now on, within the policy; null: to all of that. What is open and not among it ends. */
+  keepTo(space: string, reach: readonly NameRule[] | null): void;
 }
 
 /** Where names that the edge gave out are dialled: at the edge, with the calling replica named. */
@@ -88,16 +91,23 @@ interface Served {
   readonly names: SyntheticNames;
   readonly sockets: Set<Socket>;
   /** Connections whose end is not written down yet. */
-  readonly carried: Set<Promise<void>>;
+  readonly carried: Set<Carried>;
   readonly connects: Pace;
   readonly questions: Pace;
+}
+
+interface Carried {
+  readonly to: ConnectRequest;
   readonly stop: AbortController;
+  readonly ended: Promise<void>;
 }
 
 class NodeGateway implements Gateway {
   readonly #options: GatewayOptions;
   readonly #served = new Map<string, Served>();
   readonly #refusals: Refusals;
+  /** Of those Spaces that keep to less than the policy. */
+  readonly #reach = new Map<string, readonly NameRule[]>();
   #connections = 0;
 
   constructor(options: GatewayOptions) {
@@ -116,7 +126,6 @@ class NodeGateway implements Gateway {
       carried: new Set(),
       connects: new Pace(clock, connectPace),
       questions: new Pace(clock, questionPace),
-      stop: new AbortController(),
     };
     served.server.maxConnections = connectionsMax;
     this.#served.set(caller.id, served);
@@ -136,10 +145,27 @@ class NodeGateway implements Gateway {
     this.#refusals.forget(id);
     const closed = served.server.listening ? once(served.server, "close") : undefined;
     served.server.close();
-    served.stop.abort();
+    for (const { stop } of served.carried) stop.abort();
     for (const socket of served.sockets) socket.destroy();
     await closed;
-    await Promise.all(served.carried);
+    await Promise.all([...served.carried].map(({ ended }) => ended));
+  }
+
+  keepTo(space: string, reach: readonly NameRule[] | null): void {
+    if (reach === null) this.#reach.delete(space);
+    else this.#reach.set(space, reach);
+    for (const { caller, names, carried } of this.#served.values()) {
+      if (caller.space !== space) continue;
+      for (const { to, stop } of carried) {
+        const name = names.nameOf(to.address);
+        if (name !== undefined && !decideReach(this.#reachOf(caller), name, to.port).ok) stop.abort();
+      }
+    }
+  }
+
+  /** A build keeps to the operator's policy: what its packages need, its owner did not choose. */
+  #reachOf({ space, profile }: GatewayCaller): readonly NameRule[] | null {
+    return profile === "app" ? (this.#reach.get(space) ?? null) : null;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -163,10 +189,12 @@ class NodeGateway implements Gateway {
   }
 
   #carry(served: Served, socket: Socket, to: ConnectRequest, rest: Buffer): void {
-    const { caller, names, connects, stop } = served;
+    const { caller, names, connects } = served;
+    const stop = new AbortController();
     const carrier: Carrier = {
       options: this.#options,
       policy: this.#options.policies[caller.profile],
+      reach: () => this.#reachOf(caller),
       caller,
       names,
       refusals: this.#refusals,
@@ -174,9 +202,9 @@ class NodeGateway implements Gateway {
       signal: stop.signal,
       full: this.#connections > connectionsInAllMax,
     };
-    const carried = carry(carrier, socket, to, rest);
+    const carried: Carried = { to, stop, ended: carry(carrier, socket, to, rest) };
     served.carried.add(carried);
-    void carried.finally(() => served.carried.delete(carried));
+    void carried.ended.finally(() => served.carried.delete(carried));
   }
 
   #answerNames(served: Served, socket: Socket, first: Buffer): void {

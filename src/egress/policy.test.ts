@@ -5,14 +5,13 @@ import {
   decideName,
   decidePort,
   openPolicy,
-  parseNameRule,
   portsOf,
   rulesOf,
   type Decision,
   type EgressPolicy,
-  type NameRule,
 } from "./policy.ts";
 import { outboundSay } from "../contract/egress.ts";
+import { parseNameRule, type NameRule } from "../contract/reach.ts";
 import { parseRange, type AddressRange } from "./ranges.ts";
 
 const rule = (text: string): NameRule => parseNameRule(text) ?? assert.fail(text);

@@ -1,12 +1,7 @@
 /** What apps and builds may reach: decided here, by name and port and address, with the rule that decided. Pure. */
 import type { OutboundRules } from "../contract/egress.ts";
+import { matchesName, reachWords, ruleSays, type NameRule } from "../contract/reach.ts";
 import { judgeAddress, type AddressRange } from "./ranges.ts";
-
-/** `api.example.com`, `*.example.com` (and not example.com itself), `*`; with a port, only that one. */
-export interface NameRule {
-  readonly pattern: string;
-  readonly port: number | null;
-}
 
 export interface EgressPolicy {
   /** Names that may be reached; `*` by default. */
@@ -31,10 +26,9 @@ export const openPolicy: EgressPolicy = {
 
 /** As its operator wrote them. */
 export function rulesOf({ allow, deny, ports, addresses }: EgressPolicy): OutboundRules {
-  const written = ({ pattern, port }: NameRule): string => (port === null ? pattern : `${pattern}:${port}`);
   return {
-    allow: allow.map(written),
-    deny: deny.map(written),
+    allow: allow.map(ruleSays),
+    deny: deny.map(ruleSays),
     ports,
     addresses: addresses.map(({ text }) => text),
   };
@@ -53,15 +47,6 @@ const vouchedRule = "named by the operator's settings for builds";
 /** A list of an operator is shown up to here. */
 const shownMax = 200;
 
-/** `name` or `name:port`; undefined where it is no rule. */
-export function parseNameRule(text: string): NameRule | undefined {
-  const match = /^(\*|(?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?)(?::(\d{1,5}))?$/i.exec(text.trim());
-  if (!match) return undefined;
-  const port = match[2] === undefined ? null : Number(match[2]);
-  if (port !== null && (port < 1 || port > 65_535)) return undefined;
-  return { pattern: (match[1] as string).toLowerCase(), port };
-}
-
 /** Ports that something may be reached on: a sandbox's network listens on each of them, since only so the destination is exact. */
 export function portsOf({ allow, ports, vouched = [] }: EgressPolicy): readonly number[] {
   return [...new Set([...ports, ...[...allow, ...vouched].flatMap(({ port }) => port ?? [])])].sort((a, b) => a - b);
@@ -69,9 +54,9 @@ export function portsOf({ allow, ports, vouched = [] }: EgressPolicy): readonly 
 
 /** May this name be reached at all, on whichever port? */
 export function decideName(policy: EgressPolicy, name: string): Decision {
-  const denied = policy.deny.find((rule) => rule.port === null && matches(rule.pattern, name));
+  const denied = policy.deny.find((rule) => rule.port === null && matchesName(rule.pattern, name));
   if (denied) return nameDenied(name, `deny ${denied.pattern}`);
-  const allowed = policy.allow.find((rule) => matches(rule.pattern, name));
+  const allowed = policy.allow.find((rule) => matchesName(rule.pattern, name));
   if (!allowed) return nameDenied(name, `allow only ${shown(policy.allow)}`);
   return { ok: true, rule: `allow ${allowed.pattern}` };
 }
@@ -81,15 +66,15 @@ export function decidePort(policy: EgressPolicy, name: string, port: number): De
   if (isVouched(policy, name, port)) return { ok: true, rule: vouchedRule };
   const byName = decideName(policy, name);
   if (!byName.ok) return byName;
-  const denied = policy.deny.find((rule) => rule.port === port && matches(rule.pattern, name));
+  const denied = policy.deny.find((rule) => rule.port === port && matchesName(rule.pattern, name));
   if (denied) return portDenied(name, port, `deny ${denied.pattern}:${port}`);
-  const own = policy.allow.find((rule) => rule.port === port && matches(rule.pattern, name));
+  const own = policy.allow.find((rule) => rule.port === port && matchesName(rule.pattern, name));
   if (own) return { ok: true, rule: `allow ${own.pattern}:${port}` };
-  const any = policy.allow.find((rule) => rule.port === null && matches(rule.pattern, name));
+  const any = policy.allow.find((rule) => rule.port === null && matchesName(rule.pattern, name));
   if (any && policy.ports.includes(port)) return { ok: true, rule: `allow ${any.pattern} on port ${port}` };
   const ports = any
     ? policy.ports
-    : policy.allow.flatMap((rule) => (matches(rule.pattern, name) ? (rule.port ?? []) : []));
+    : policy.allow.flatMap((rule) => (matchesName(rule.pattern, name) ? (rule.port ?? []) : []));
   return portDenied(name, port, `allow only ${ports.length === 1 ? "port" : "ports"} ${clipped(ports.join(", "))}`);
 }
 
@@ -106,13 +91,23 @@ export function decideAddress(policy: EgressPolicy, name: string, port: number, 
   };
 }
 
-function isVouched({ vouched = [] }: EgressPolicy, name: string, port: number): boolean {
-  return vouched.some((rule) => rule.pattern === name && rule.port === port);
+/** Does the app's own Space keep to this name and port? Null: to all that the operator allows. */
+export function decideReach(reach: readonly NameRule[] | null, name: string, port: number): Decision {
+  if (reach === null) return { ok: true, rule: "" };
+  const named = reach.filter(({ pattern }) => matchesName(pattern, name));
+  if (named.some((rule) => rule.port === null || rule.port === port)) return { ok: true, rule: "" };
+  const rule = `reach ${reach.length === 0 ? reachWords.none : shown(reach)}`;
+  const what = named.length === 0 ? name : `port ${port} of ${name}`;
+  return {
+    ok: false,
+    code: named.length === 0 ? "egress/name-denied" : "egress/port-denied",
+    rule,
+    says: `${what} may not be reached from here, by the Space's own setting "${rule}"`,
+  };
 }
 
-function matches(pattern: string, name: string): boolean {
-  if (pattern === "*" || pattern === name) return true;
-  return pattern.startsWith("*.") && name.endsWith(pattern.slice(1)) && name.length > pattern.length - 1;
+function isVouched({ vouched = [] }: EgressPolicy, name: string, port: number): boolean {
+  return vouched.some((rule) => rule.pattern === name && rule.port === port);
 }
 
 function nameDenied(name: string, rule: string): Decision {
@@ -134,7 +129,7 @@ function portDenied(name: string, port: number, rule: string): Decision {
 }
 
 function shown(rules: readonly NameRule[]): string {
-  return clipped(rules.map(({ pattern, port }) => (port === null ? pattern : `${pattern}:${port}`)).join(", "));
+  return clipped(rules.map(ruleSays).join(", "));
 }
 
 function clipped(text: string): string {

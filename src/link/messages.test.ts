@@ -92,6 +92,7 @@ const fromAgent: Kinds<ToServer> = {
 const call = { call: "c_1", replica: "p_1" };
 const fromServer: Kinds<ToAgent> = {
   welcome: { type: "welcome", server: "waybill", epoch: 1 },
+  reach: { type: "reach", space: "alice/demo", reach: "api.example.com, *.example.org:8443" },
   "start-replica": {
     type: "start-replica",
     spec: {

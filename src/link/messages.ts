@@ -285,6 +285,7 @@ const buildSpec = z.object({
 const toAgent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("welcome"), server: word, epoch: count }),
   z.object({ type: z.literal("start-replica"), spec }),
+  z.object({ type: z.literal("reach"), space: word, reach: text }),
   z.object({ type: z.literal("stop-replica"), replica: word, graceMs: ms, why: text }),
   z.object({ type: z.literal("freeze-replica"), replica: word, frozen: flag }),
   z.object({ type: z.literal("build"), number: count, fence: count, spec: buildSpec }),

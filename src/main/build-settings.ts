@@ -1,6 +1,7 @@
 /** What builds get of the operator's environment to reach package indexes, and what follows from it for their sandbox. */
 import { existsSync } from "node:fs";
-import type { EgressPolicy, NameRule } from "../egress/policy.ts";
+import type { NameRule } from "../contract/reach.ts";
+import type { EgressPolicy } from "../egress/policy.ts";
 
 /** Never a credential of the platform. */
 const passed = [

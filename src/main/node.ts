@@ -26,6 +26,7 @@ import { keepSpare } from "../runtime/spares.ts";
 import { sandboxBenches } from "./benches.ts";
 import { filesNamedBy } from "./build-settings.ts";
 import type { PlatformConfig } from "./config.ts";
+import { Reaches } from "./reaches.ts";
 import { launcher, type NodeSandbox } from "./launcher.ts";
 import { lockNode } from "./node-lock.ts";
 import type { NumberedEdge } from "./own-edge.ts";
@@ -116,7 +117,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
       random,
     }),
     launcher: launcher({ ...processes, ...(spares && { spares }) }, sandbox && sandbox.node, config.disk.reserveBytes),
-    ...(sandbox && { spaces: sandbox.node.spaces }),
+    ...(sandbox && { spaces: sandbox.node.spaces, keepTo: sandbox.keepTo }),
     ...(sandbox && { outbound: { apps: rulesOf(config.egress), builds: rulesOf(config.builds.egress) } }),
     isolation:
       (sandbox && { ...sandbox.isolation, builds }) ??
@@ -201,7 +202,11 @@ async function openSandboxes(
   spools: string,
   { compileCache, nodePath, shimEntry, benchEntry }: NodeProcesses,
   stack: AsyncDisposableStack,
-): Promise<{ readonly node: NodeSandbox; readonly isolation: Isolation }> {
+): Promise<{
+  readonly node: NodeSandbox;
+  readonly isolation: Isolation;
+  readonly keepTo: (space: string, reach: string) => void;
+}> {
   const here = await sandboxHere(config.sandbox === "none" ? "best" : config.sandbox);
   if (here.problems.length > 0) throw new SandboxMissing(here.problems.join("; "));
   const gateway = stack.use(
@@ -240,7 +245,8 @@ async function openSandboxes(
     cardNodes: () => (config.simulateGpus === null ? cardNodes() : []),
     ...(driver.length > 0 && { driverFiles: driver }),
   };
-  return { node, isolation: isolationOf(here) };
+  const reaches = new Reaches(join(config.data, "node"), gateway, onFailure);
+  return { node, isolation: isolationOf(here), keepTo: (space, reach) => reaches.keepTo(space, reach) };
 }
 
 function benchesOf({ data, path, builds, app }: PlatformConfig, processes: NodeProcesses, node: NodeSandbox): Benches {

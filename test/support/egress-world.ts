@@ -10,7 +10,8 @@ import { createInterface } from "node:readline";
 import { gatewaySocketName } from "../../src/contract/egress.ts";
 import { dialLimits, systemDialler, type DialLimits } from "../../src/egress/dial.ts";
 import { openGateway, type Gateway, type GatewayCaller, type OwnEdge } from "../../src/egress/gateway.ts";
-import { openPolicy, parseNameRule, portsOf, type EgressPolicy, type NameRule } from "../../src/egress/policy.ts";
+import { parseNameRule, type NameRule } from "../../src/contract/reach.ts";
+import { openPolicy, portsOf, type EgressPolicy } from "../../src/egress/policy.ts";
 import { parseRange, type AddressRange } from "../../src/egress/ranges.ts";
 import type { Entry, Packed } from "../../src/evidence/entry.ts";
 import { expand } from "../../src/evidence/expand.ts";
@@ -41,7 +42,7 @@ export const range = (text: string): AddressRange => parseRange(text) ?? never(t
 export async function serve(
   take: (socket: Socket) => void,
   { address = "127.0.0.1", port = 0 } = {},
-): Promise<AsyncDisposable & { readonly port: number }> {
+): Promise<AsyncDisposable & { readonly port: number; open(): number }> {
   const sockets = new Set<Socket>();
   const server: Server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     sockets.add(socket);
@@ -55,7 +56,8 @@ export async function serve(
     for (const socket of sockets) socket.destroy();
     server.close();
   };
-  return { port: (server.address() as AddressInfo).port, [Symbol.asyncDispose]: close };
+  const open = (): number => sockets.size;
+  return { port: (server.address() as AddressInfo).port, open, [Symbol.asyncDispose]: close };
 }
 
 /** A listener that takes nobody, its queue full: what comes is dropped, as by a firewall. */

@@ -56,7 +56,9 @@ export function declare(program: Command, run: Runner): void {
     );
   space
     .command("set")
-    .description("change a Space's settings: on-leave=finish or on-leave=stop, health-path=/PATH, private=true")
+    .description(
+      "change a Space's settings: on-leave=finish or on-leave=stop, health-path=/PATH, private=true, reach=none or reach=NAME,NAME:PORT",
+    )
     .argument("<owner/name>", "the Space", parseSpace)
     .argument("<key=value...>", "the settings; what is not named stays")
     .action(

@@ -32,6 +32,7 @@ const paused: SpaceView = {
     "body-max-mb": 0,
     "idle-limit": "none",
     "time-limit": "none",
+    reach: "all",
     private: false,
   },
   build: null,

@@ -1,19 +1,21 @@
-/** What of the outside a Space may reach, and what was refused it lately. */
-import { useState } from "react";
-import type { ReactNode } from "react";
+/** What of the outside a Space may reach, to what of that its owner has it keep, and what was refused it lately. */
+import { useRef, useState } from "react";
+import type { FormEvent, ReactNode } from "react";
 import { Link } from "wouter";
 import type { SpaceView } from "../../contract/api.ts";
 import { outboundSay } from "../../contract/egress.ts";
+import { reachWords } from "../../contract/reach.ts";
 import type { SpanExplanation } from "../../evidence/span.ts";
 import { Asked, useAsked } from "../asked.tsx";
 import { addressOf } from "../find.ts";
 import { SaidInline } from "../said.tsx";
+import { useSending, Wrong } from "../sending.tsx";
 import { useSpoken } from "../words/words.tsx";
 import ui from "../ui.module.css";
 
 const dayMs = 24 * 3_600_000;
 
-export function OutboundPart({ space: { id, outbound } }: { readonly space: SpaceView }): ReactNode {
+export function OutboundPart({ space: { id, outbound, settings } }: { readonly space: SpaceView }): ReactNode {
   const { words } = useSpoken();
   if (outbound === undefined) return null;
   return (
@@ -30,10 +32,71 @@ export function OutboundPart({ space: { id, outbound } }: { readonly space: Spac
             <dd lang="en">{outboundSay(outbound.builds)}</dd>
           </dl>
           <p className={ui["muted"]}>{words.outboundBy}</p>
+          <Reach key={settings.reach} id={id} reach={settings.reach} />
           <Refused id={id} />
         </>
       )}
     </>
+  );
+}
+
+/** The server says what is wrong with a list, and what of it the operator does not allow. */
+function Reach({ id, reach }: { readonly id: string; readonly reach: string }): ReactNode {
+  const { words } = useSpoken();
+  const list = useRef<HTMLTextAreaElement>(null);
+  const sending = useSending();
+  const set = (value: string): void =>
+    sending.mutate({ method: "PATCH", path: `/api/spaces/${id}/settings`, body: { reach: value } });
+  const onSubmit = (event: FormEvent): void => {
+    event.preventDefault();
+    set(list.current?.value ?? reach);
+  };
+  const isList = reach !== reachWords.all && reach !== reachWords.none;
+  return (
+    <form onSubmit={onSubmit} aria-label={words.reach}>
+      <h3>{words.reach}</h3>
+      <p>{reach === reachWords.all ? words.reachAll : reach === reachWords.none ? words.reachNone : words.reachList}</p>
+      <div className={ui["field"]}>
+        <label htmlFor="reach">{words.reachNames}</label>
+        <textarea
+          id="reach"
+          ref={list}
+          rows={3}
+          maxLength={2_000}
+          defaultValue={isList ? reach : ""}
+          placeholder="api.example.com, *.example.org:443"
+          dir="ltr"
+          required
+        />
+      </div>
+      <p className={ui["row"]}>
+        <button type="submit" className={ui["button"]} disabled={sending.isPending}>
+          {words.reachSet}
+        </button>
+        {reach !== reachWords.none && (
+          <button
+            type="button"
+            className={ui["button"]}
+            disabled={sending.isPending}
+            onClick={() => set(reachWords.none)}
+          >
+            {words.reachSetNone}
+          </button>
+        )}
+        {reach !== reachWords.all && (
+          <button
+            type="button"
+            className={ui["button"]}
+            disabled={sending.isPending}
+            onClick={() => set(reachWords.all)}
+          >
+            {words.reachSetAll}
+          </button>
+        )}
+      </p>
+      <p className={ui["muted"]}>{words.reachSays}</p>
+      <Wrong sending={sending} />
+    </form>
   );
 }
 

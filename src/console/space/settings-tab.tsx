@@ -31,7 +31,7 @@ export function SettingsTab({ space }: { readonly space: SpaceView }): ReactNode
       </p>
       <h2>{words.settings}</h2>
       {(Object.keys(settings) as (keyof OwnerSettings)[])
-        .filter((name) => name !== "private")
+        .filter((name) => name !== "private" && name !== "reach")
         .map((name) => (
           <Setting key={name} id={id} name={name} value={String(settings[name])} />
         ))}

@@ -293,6 +293,16 @@ export const en = {
   outboundApps: "Its app",
   outboundBuilds: "Its builds",
   outboundBy: "The operator sets this for all Spaces. What is refused stands in the app's log, too.",
+  reach: "What its app keeps to",
+  reachAll: "Its app reaches all that the operator allows.",
+  reachNone: "Its app reaches nothing.",
+  reachList: "Its app reaches these and nothing else:",
+  reachNames: "Names, with commas between, each with a port where it is to be that one alone",
+  reachSet: "Keep to these",
+  reachSetNone: "Keep to nothing",
+  reachSetAll: "Allow all again",
+  reachSays:
+    "It holds at once, and for what runs too: open connections that are not among it end. Builds are not held to it. Everybody who may know of the Space can read it.",
   outboundRefused: "Refused, or not reached, in the last day",
   // The pool, and oneself.
   board: "Board",

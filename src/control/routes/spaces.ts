@@ -6,6 +6,7 @@ import type { ApiContext, Route } from "../api.ts";
 import { repoName } from "../../hub/repo-name.ts";
 import { isInside, mayKnow, refuse, spaceOwnerOf, wholeNumber } from "../api.ts";
 import { jsonBody } from "../json-body.ts";
+import { whyNoReach } from "../reach.ts";
 import type { Server } from "../server.ts";
 import { namesMost } from "../name-pages.ts";
 import { spacesAsked } from "../space-list.ts";
@@ -66,6 +67,8 @@ export const spacesRoute: Route = (api, server) => {
     const named = await jsonBody(c, settingsChange);
     if (named instanceof Response) return named;
     const id = `${owner}/${name}`;
+    const unreached = named.reach === undefined ? undefined : whyNoReach(named.reach, server.around);
+    if (unreached !== undefined) return refuse(c, "control/invalid", { detail: unreached });
     const changed = server.effects.made
       ? server.spaces.get(id)?.settings
       : await server.spaces.set(id, named, actorOf(caller));

@@ -47,6 +47,19 @@ describe("what is said of an outbound connection", () => {
     );
   });
 
+  test("a name to which its own Space does not keep names the owner's rule, and how it is changed", () => {
+    const says = 'api.example.com may not be reached from here, by the Space\'s own setting "reach none"';
+    const { verdict } = explain(
+      record("connection", [
+        opened,
+        ended("egress.policy", "refused", "egress/name-denied", says, { rule: "reach none", setBy: "owner" }),
+      ]),
+    );
+    assert.deepEqual([verdict?.code, verdict?.certainty, verdict?.owner], ["name-denied", "proved", "app"]);
+    assert.match(verdict?.sentence ?? "", /"reach none"\. The operator's policy allows it; .* which its owner has set/);
+    assert.match(verdict?.next ?? "", /its owner adds it to the Space's setting `reach`/);
+  });
+
   test("a private address is not the name's fault, and was not dialled", () => {
     const says = "api.example.com resolves to 10.0.0.5, which may not be reached from here: private, 10.0.0.0/8";
     const { verdict } = explain(

@@ -34,6 +34,11 @@ export function findConnection(reading: Reading): Finding | undefined {
     ...(ended.facts["edge"] === true
       ? { owner: "platform", next: "Try again; the operator looks at the edge's log." }
       : {}),
+    ...(isOwners(ended.facts)
+      ? {
+          next: "If the app needs it, its owner adds it to the Space's setting `reach` (`waybill space set`); it holds at once.",
+        }
+      : {}),
   };
 }
 
@@ -65,12 +70,19 @@ function whoSays(reading: Reading, code: Code, { facts }: Entry): string {
     case "egress/name-denied":
     case "egress/port-denied":
     case "egress/address-denied":
+      if (isOwners(facts))
+        return "The operator's policy allows it; the node's gateway decided so by what the Space keeps to, which its owner has set; nothing was dialled.";
       return `The node's gateway decided so by the policy for ${text(facts, "profile") ?? "app"}s; nothing was dialled.`;
     case "egress/dns-failed":
       return "Nothing was dialled.";
     default:
       return passed === undefined ? "" : `The policy lets it through: ${passed}.`;
   }
+}
+
+/** Its own Space's rule decided, and not the operator's. */
+function isOwners(facts: Facts): boolean {
+  return text(facts, "setBy") === "owner";
 }
 
 function moreSays(facts: Facts): string {
@@ -98,7 +110,7 @@ function brokenSays(facts: Facts): string {
     case "idle":
       return "It was ended because nothing was sent either way for too long.";
     case "gateway":
-      return "It was ended with its sandbox, or with the node's gateway.";
+      return "It was ended with its sandbox, with the node's gateway, or because its Space keeps to less than it did.";
     default:
       return "";
   }
