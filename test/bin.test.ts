@@ -4,6 +4,7 @@ import { execFile, execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, test } from "node:test";
+import { Platform } from "./support/platform.ts";
 
 const bin = fileURLToPath(new URL("../bin/waybill.js", import.meta.url));
 const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
@@ -28,6 +29,18 @@ function claims(node: string, skip: string | false): void {
     assert.deepEqual([code, (JSON.parse(out) as { code: string }).code, err], [6, "server-unreachable", ""]);
   });
 }
+
+test(
+  "a server has a bounded young space, in the process that was started",
+  {
+    skip: process.platform !== "linux" && "its arguments are read in /proc",
+  },
+  async () => {
+    await using up = await Platform.start({ gpus: null });
+    const [, flag] = readFileSync(`/proc/${up.pid}/cmdline`, "utf8").split("\0");
+    assert.equal(flag, "--max-semi-space-size=8");
+  },
+);
 
 function majorOf(node: string): number {
   return Number(/^v(\d+)/.exec(execFileSync(node, ["--version"], { encoding: "utf8" }))?.[1]);

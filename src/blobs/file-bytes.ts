@@ -3,7 +3,7 @@ import { open } from "node:fs/promises";
 import type { ByteRange } from "./blobs.ts";
 
 /** Of one piece: what a connection takes at once. */
-const pieceBytes = 1 << 18;
+const pieceBytes = 1 << 17;
 
 /** Each piece is good until the next is asked for. Fewer bytes than the range has where the file ends before. */
 export async function* fileBytes(file: string, { from, to }: ByteRange): AsyncGenerator<Uint8Array> {

@@ -43,6 +43,7 @@ import type { RepositoryStore } from "./repository.ts";
 import { casPath } from "./xet/face.ts";
 import type { XetService } from "./xet/service.ts";
 import { signToken } from "./xet/tickets.ts";
+import { receiveAll } from "./receive.ts";
 import { sendAll } from "./send.ts";
 import { Slots, type Caller, type SlotLimits } from "./slots.ts";
 import type { Storage } from "./storage.ts";
@@ -343,7 +344,7 @@ export class LfsFace {
 
   async #take(transfer: Transfer, { repository, ticket, request, response }: Move): Promise<void> {
     transfer.negotiated({ digest: `sha256:${ticket.oid}`, ofBytes: ticket.size });
-    const bytes = transfer.passing(request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>);
+    const bytes = transfer.passing(receiveAll(request));
     this.#answerStored(transfer, await this.#options.store.put(repository, ticket, bytes, ticket.by), response);
   }
 
@@ -389,7 +390,7 @@ export class LfsFace {
         return this.#answerStored(transfer, stored, response);
       }
       transfer.negotiated({ digest: `sha256:${oid}`, from: (number - 1) * partBytes, ofBytes });
-      const bytes = transfer.passing(request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>);
+      const bytes = transfer.passing(receiveAll(request));
       const taken = await this.#parts.put(repository, ticket, number, bytes);
       if (!taken.ok) {
         transfer.refuse(partCodes[taken.status], `This part was not taken: ${taken.says}.`);

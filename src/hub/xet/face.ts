@@ -12,6 +12,7 @@ import { gateHeaders, type GateRefusal } from "../gate.ts";
 import { addressOf, leaving, plainHeaders } from "../git-access.ts";
 import { paceLimits, type PaceLimits } from "../pace.ts";
 import type { Transfer, Transfers } from "../transfers.ts";
+import { receiveAll } from "../receive.ts";
 import { sendAll } from "../send.ts";
 import { Slots, type SlotLimits } from "../slots.ts";
 import type { Storage } from "../storage.ts";
@@ -164,7 +165,7 @@ export class XetFace {
       using place = await this.#place(asked, this.#uploads, { account: token.account, transfer });
       if (place === undefined) return;
       transfer.negotiated({ digest: `xorb:${xorb}`, ofBytes });
-      const bytes = transfer.passing(request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>);
+      const bytes = transfer.passing(receiveAll(request));
       const taken = await this.#options.store.putXorb(xorb, bytes, token);
       if (taken.ok) {
         if (!taken.fresh) transfer.learn({ isKnown: true });

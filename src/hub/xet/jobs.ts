@@ -1,8 +1,8 @@
 /** What the threads compute: each job takes bytes in pieces, in order, and says something at its end. Pure but for what it holds meanwhile. */
 import { createHash } from "node:crypto";
 import { Chunker } from "./chunker.ts";
-import type { Leaf, XetHashes } from "./hashes.ts";
-import { XorbReader, xorbChunksMax, xorbContentMaxBytes } from "./xorb.ts";
+import { XetHashes, type Leaf } from "./hashes.ts";
+import { ChunkMemory, XorbReader, xorbChunksMax, xorbContentMaxBytes } from "./xorb.ts";
 import { leavesOf, XorbTable } from "./xorb-table.ts";
 
 /** A job's answer to what is wrong with the bytes. */
@@ -24,8 +24,8 @@ export interface Converted {
 export interface Jobs {
   /** A xorb's bytes; its name by what is in it, and its table. */
   check: { piece: undefined; end: CheckedXorb | Wrong };
-  /** Whole packed chunks, in each piece; gives their bytes. */
-  unpack: { piece: Uint8Array<ArrayBuffer> | Wrong; end: undefined };
+  /** Whole packed chunks, in each piece; gives their bytes, in the memory that comes along. */
+  unpack: { piece: Uint8Array | Wrong; end: undefined };
   /** The same; the SHA-256 over all of them. */
   digest: { piece: Wrong | undefined; end: string };
   /** Rows of xorbs' tables, those of a term in each piece: its verification; at the end the file's hash. */
@@ -36,24 +36,31 @@ export interface Jobs {
 export type JobKind = keyof Jobs;
 
 export interface Job<Kind extends JobKind> {
-  /** The bytes go back after it: what is kept of them is copied. What it answers with may be in `into`, where that has room. */
+  /** The bytes go back after it: what is kept of them is copied. */
   take(bytes: Uint8Array, into?: Uint8Array): Jobs[Kind]["piece"];
   end(): Jobs[Kind]["end"];
 }
 
-export const jobs: { readonly [Kind in JobKind]: (hashes: XetHashes) => Job<Kind> } = {
+/** Of a thread, whose jobs use them in turn. */
+export class Tools {
+  readonly hashes = new XetHashes();
+  readonly memory = new ChunkMemory();
+}
+
+export const jobs: { readonly [Kind in JobKind]: (tools: Tools) => Job<Kind> } = {
   check: checkJob,
-  unpack: () => ({ take: unpack, end: () => undefined }),
+  unpack: unpackJob,
   digest: digestJob,
   tree: treeJob,
   convert: convertJob,
 };
 
-function checkJob(hashes: XetHashes): Job<"check"> {
+function checkJob({ hashes, memory }: Tools): Job<"check"> {
   const chunks: (Leaf & { packedEnd: number })[] = [];
   let wrong: string | undefined;
-  const reader = new XorbReader(({ bytes, packedEnd }) =>
-    chunks.push({ hash: hashes.chunk(bytes), length: bytes.length, packedEnd }),
+  const reader = new XorbReader(
+    ({ bytes, packedEnd }) => chunks.push({ hash: hashes.chunk(bytes), length: bytes.length, packedEnd }),
+    memory,
   );
   return {
     take: (bytes) => {
@@ -68,40 +75,38 @@ function checkJob(hashes: XetHashes): Job<"check"> {
   };
 }
 
-function unpack(packed: Uint8Array, into?: Uint8Array): Uint8Array<ArrayBuffer> | Wrong {
-  const chunks: Uint8Array[] = [];
-  const wrong = readWhole(packed, (bytes) => chunks.push(bytes));
-  if (wrong !== undefined) return { wrong };
-  const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-  const whole =
-    into !== undefined && into.length >= length
-      ? (into.subarray(0, length) as Uint8Array<ArrayBuffer>)
-      : new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
+function unpackJob({ memory }: Tools): Job<"unpack"> {
+  return {
+    take: (packed, into = new Uint8Array()) => {
+      let length = 0;
+      const wrong = readWhole(packed, memory, (bytes) => {
+        if (length + bytes.length <= into.length) into.set(bytes, length);
+        length += bytes.length;
+      });
+      if (wrong !== undefined) return { wrong };
+      return length <= into.length ? into.subarray(0, length) : { wrong: `its chunks have ${length} bytes` };
+    },
+    end: () => undefined,
+  };
 }
 
-function digestJob(): Job<"digest"> {
+function digestJob({ memory }: Tools): Job<"digest"> {
   const sha256 = createHash("sha256");
   return {
     take: (packed) => {
-      const wrong = readWhole(packed, (bytes) => sha256.update(bytes));
+      const wrong = readWhole(packed, memory, (bytes) => sha256.update(bytes));
       return wrong === undefined ? undefined : { wrong };
     },
     end: () => sha256.digest("hex"),
   };
 }
 
-function readWhole(packed: Uint8Array, onChunk: (bytes: Uint8Array) => void): string | undefined {
-  const reader = new XorbReader(({ bytes }) => onChunk(bytes));
+function readWhole(packed: Uint8Array, memory: ChunkMemory, onChunk: (bytes: Uint8Array) => void): string | undefined {
+  const reader = new XorbReader(({ bytes }) => onChunk(bytes), memory);
   return reader.feed(packed) ?? reader.end();
 }
 
-function treeJob(hashes: XetHashes): Job<"tree"> {
+function treeJob({ hashes }: Tools): Job<"tree"> {
   const all: Leaf[] = [];
   return {
     take: (rows) => {
@@ -113,7 +118,7 @@ function treeJob(hashes: XetHashes): Job<"tree"> {
   };
 }
 
-function convertJob(hashes: XetHashes): Job<"convert"> {
+function convertJob({ hashes }: Tools): Job<"convert"> {
   const sha256 = createHash("sha256");
   const chunker = new Chunker();
   const all: Leaf[] = [];

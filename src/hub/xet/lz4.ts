@@ -9,15 +9,14 @@ const rawBlock = 0x80000000;
 /** The least that a match copies. */
 const matchMin = 4;
 
-/** The content; says what is wrong with a frame that has not exactly `length` bytes. */
-export function readLz4Frame(frame: Uint8Array, length: number): Uint8Array | string {
+/** Fills `content` with the frame's; says what is wrong with one that has not exactly so many bytes, which may have filled a part of it. */
+export function readLz4Frame(frame: Uint8Array, content: Uint8Array): string | undefined {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
   if (frame.length < 11 || view.getUint32(0, true) !== magic) return "it is no LZ4 frame";
   const flags = frame[4] as number;
   if (flags >> 6 !== 1) return "its LZ4 frame is of an unknown version";
   if (flags & flag.dictionary) return "its LZ4 frame wants a dictionary";
   let at = 7 + (flags & flag.contentSize ? 8 : 0);
-  const content = new Uint8Array(length);
   let filled = 0;
   for (;;) {
     if (at + 4 > frame.length) return "its LZ4 frame is cut off";
@@ -33,7 +32,9 @@ export function readLz4Frame(frame: Uint8Array, length: number): Uint8Array | st
     at = end + (flags & flag.blockChecksum ? 4 : 0);
   }
   if (at + (flags & flag.contentChecksum ? 4 : 0) !== frame.length) return "something follows its LZ4 frame";
-  return filled === length ? content : `its LZ4 frame has ${filled} bytes, and ${length} were announced`;
+  return filled === content.length
+    ? undefined
+    : `its LZ4 frame has ${filled} bytes, and ${content.length} were announced`;
 }
 
 function copyRaw(block: Uint8Array, into: Uint8Array, filled: number): number | string {

@@ -59,10 +59,10 @@ const nameOf = (xorb: string): BlobName => ({ kind: xorbKind, digest: xorb });
 
 /** What goes to a thread, or to the disk, at once: two of them for each who writes. */
 const pieceBytes = 1 << 18;
-/** Of a xorb that is read, in whole chunks. */
+/** Of a xorb that is read, in whole chunks: one of them for each who reads. */
 const readBytes = 1 << 18;
-/** Unpacked at once, one chunk more at the most: two of them for each who reads. */
-const unpackedBytes = 1 << 19;
+/** Unpacked at once, in whole chunks: two of them for each who reads. */
+const unpackedMaxBytes = 1 << 18;
 /** Of writers that we know no chunk but a file's last one is under 8 kB; eight times as many are nobody's. */
 const chunkLeastBytes = 1 << 10;
 /** Tables and files that were looked at lately, 330 KB each at the most: what a few hundred clients are in the middle of. */
@@ -330,7 +330,7 @@ export class XetStore {
     using job = this.#options.threads.begin("unpack");
     const free: Uint8Array[] = [];
     const pieces = this.#packed(terms, free);
-    const load = async (into?: Uint8Array): Promise<Uint8Array | undefined> => {
+    const load = async (into: Uint8Array = new Uint8Array(unpackedMaxBytes)): Promise<Uint8Array | undefined> => {
       const next = await pieces.next();
       if (next.done === true) return undefined;
       const { value: unpacked, memory } = await job.take(next.value.packed, into);
@@ -385,7 +385,8 @@ function* pieces(table: XorbTable, { from, to }: ChunkRange): Generator<ChunkRan
     let last = first + 1;
     let bytes = table.chunkLength(first);
     // What packs very well is no reason to have very much of it at once.
-    while (last < to && table.packedEnd(last) <= limit && bytes <= unpackedBytes) bytes += table.chunkLength(last++);
+    while (last < to && table.packedEnd(last) <= limit && bytes + table.chunkLength(last) <= unpackedMaxBytes)
+      bytes += table.chunkLength(last++);
     yield { from: first, to: last };
     first = last;
   }

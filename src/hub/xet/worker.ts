@@ -1,7 +1,6 @@
 /** A thread that computes: hashes, packings and digests of large files, so that nothing else of the server waits for them. */
 import { parentPort } from "node:worker_threads";
-import { XetHashes } from "./hashes.ts";
-import { jobs, type Job, type JobKind } from "./jobs.ts";
+import { jobs, Tools, type Job, type JobKind } from "./jobs.ts";
 
 /** To the thread: begins a job, gives it bytes, asks for its end, or drops it. */
 export interface Ask {
@@ -25,7 +24,7 @@ export interface Answer {
 
 const port = parentPort;
 if (port === null) throw new Error("this module is a thread's");
-const hashes = new XetHashes();
+const tools = new Tools();
 const open = new Map<number, Job<JobKind>>();
 port.on("message", (ask: Ask) => {
   if (ask.drop) return void open.delete(ask.job);
@@ -36,7 +35,7 @@ port.on("message", (ask: Ask) => {
 
 function answerTo({ id, job, begin, bytes, into, end }: Ask): Answer {
   try {
-    if (begin !== undefined) open.set(job, jobs[begin](hashes));
+    if (begin !== undefined) open.set(job, jobs[begin](tools));
     const found = open.get(job);
     if (found === undefined) return { id, error: "there is no such job" };
     if (bytes !== undefined) return { id, value: found.take(bytes, into), memory: new Uint8Array(bytes.buffer) };

@@ -22,55 +22,82 @@ const footerTag = Buffer.from("XETBLOB");
 const scheme = { none: 0, lz4: 1, planes: 2 } as const;
 
 export interface ReadChunk {
+  /** Good until whoever is given it returns. */
   readonly bytes: Uint8Array;
   /** Where its packed form ends in the xorb. */
   readonly packedEnd: number;
 }
 
+/** Where chunks are unpacked, each in the place of the one before: enough for all readers of a thread. */
+export class ChunkMemory {
+  #content: Uint8Array | undefined;
+  #planes: Uint8Array | undefined;
+
+  content(bytes: number): Uint8Array {
+    return (this.#content ??= new Uint8Array(chunkMaxBytes)).subarray(0, bytes);
+  }
+
+  /** Of one that is to be put together of planes. */
+  planes(bytes: number): Uint8Array {
+    return (this.#planes ??= new Uint8Array(chunkMaxBytes)).subarray(0, bytes);
+  }
+}
+
 /** Takes a xorb, or chunks of one, in pieces of any size. */
 export class XorbReader {
   readonly #onChunk: (chunk: ReadChunk) => void;
-  #left: Uint8Array = new Uint8Array();
+  readonly #memory: ChunkMemory;
+  /** The beginning of a chunk that has not come whole: so many bytes of this. */
+  #left = new Uint8Array();
+  #leftBytes = 0;
   #at = 0;
   #chunks = 0;
   #ended = false;
 
-  constructor(onChunk: (chunk: ReadChunk) => void) {
+  constructor(onChunk: (chunk: ReadChunk) => void, memory = new ChunkMemory()) {
     this.#onChunk = onChunk;
+    this.#memory = memory;
   }
 
   /** Says what is wrong with it. */
   feed(piece: Uint8Array): string | undefined {
-    if (this.#ended) return undefined; // Its footer.
     let from = 0;
+    // What comes behind the chunks is its footer.
     while (from < piece.length && !this.#ended) {
       // What was left begins a chunk: as much is put to it as that lacks.
-      const wanted = this.#left.length === 0 ? piece.length : this.#lacking();
-      const rest = piece.subarray(from, from + wanted);
-      const bytes = this.#left.length === 0 ? rest : Buffer.concat([this.#left, rest]);
-      const taken = this.#take(bytes);
+      const isNext = this.#leftBytes === 0;
+      const part = piece.subarray(from, isNext ? piece.length : from + this.#lacking());
+      const taken = this.#take(isNext ? part : this.#leave(part));
       if (typeof taken === "string") return taken;
-      if (taken > 0) {
-        from += taken - this.#left.length;
-        this.#left = new Uint8Array();
-      } else {
-        from += rest.length;
-        this.#left = new Uint8Array(bytes);
-      }
+      from += isNext && taken > 0 ? taken : part.length;
+      if (taken > 0 || this.#ended) this.#leftBytes = 0;
+      else if (isNext) this.#leave(part);
     }
-    if (this.#ended) this.#left = new Uint8Array();
     return undefined;
   }
 
   /** Bytes until there is a header, or until the chunk is whole. */
   #lacking(): number {
-    const { length } = this.#left;
-    return (length < chunkHeaderBytes ? chunkHeaderBytes : chunkHeaderBytes + readHeader(this.#left).packed) - length;
+    const left = this.#leftBytes;
+    return (left < chunkHeaderBytes ? chunkHeaderBytes : chunkHeaderBytes + readHeader(this.#left).packed) - left;
+  }
+
+  /** Puts it behind what was left; gives all of it. */
+  #leave(part: Uint8Array): Uint8Array {
+    const bytes = this.#leftBytes + part.length;
+    if (bytes > this.#left.length) {
+      const more = new Uint8Array(bytes <= chunkHeaderBytes + chunkMaxBytes ? chunkHeaderBytes + chunkMaxBytes : bytes);
+      more.set(this.#left.subarray(0, this.#leftBytes));
+      this.#left = more;
+    }
+    this.#left.set(part, this.#leftBytes);
+    this.#leftBytes = bytes;
+    return this.#left.subarray(0, bytes);
   }
 
   /** Says why this cannot be its end. */
   end(): string | undefined {
-    if (this.#left.length > 0) return `chunk ${this.#chunks} of the xorb is cut off`;
+    if (this.#leftBytes > 0) return `chunk ${this.#chunks} of the xorb is cut off`;
     return this.#chunks === 0 ? "the xorb has no chunk" : undefined;
   }
 
@@ -90,7 +117,7 @@ export class XorbReader {
     const end = chunkHeaderBytes + head.packed;
     if (this.#at + end > xorbMaxBytes) return `the xorb has more than ${xorbMaxBytes} bytes`;
     if (bytes.length < end) return 0;
-    const content = unpack(head, bytes.subarray(chunkHeaderBytes, end));
+    const content = unpack(head, bytes.subarray(chunkHeaderBytes, end), this.#memory);
     if (typeof content === "string") return `${which}: ${content}`;
     this.#at += end;
     this.#chunks += 1;
@@ -119,19 +146,21 @@ export function writeHeader(length: number, into: Uint8Array, at: number): void 
   into[at + 4] = scheme.none;
 }
 
-function unpack({ scheme: how, length }: Header, packed: Uint8Array): Uint8Array | string {
+function unpack({ scheme: how, length }: Header, packed: Uint8Array, memory: ChunkMemory): Uint8Array | string {
   if (how === scheme.none)
     return packed.length === length ? packed : `${packed.length} bytes instead of the ${length} announced`;
   if (how !== scheme.lz4 && how !== scheme.planes) return `it is packed in a way that is not known (${how})`;
-  const content = readLz4Frame(packed, length);
-  return typeof content === "string" || how === scheme.lz4 ? content : fromPlanes(content);
+  const content = memory.content(length);
+  const read = how === scheme.lz4 ? content : memory.planes(length);
+  const wrong = readLz4Frame(packed, read);
+  if (wrong !== undefined) return wrong;
+  if (how === scheme.planes) fromPlanes(read, content);
+  return content;
 }
 
 /** First all bytes whose place is a multiple of four, then those after them, and so on: numbers of four bytes pack better so. */
-function fromPlanes(planes: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(planes.length);
+function fromPlanes(planes: Uint8Array, bytes: Uint8Array): void {
   let at = 0;
   for (let plane = 0; plane < 4; plane++)
     for (let n = plane; n < bytes.length; n += 4) bytes[n] = planes[at++] as number;
-  return bytes;
 }
