@@ -12,6 +12,7 @@ import { describe, test } from "node:test";
 import { Engine } from "../src/control/engine.ts";
 import { apply } from "../src/core/evolve.ts";
 import { emptyState, stateHashInput } from "../src/core/state.ts";
+import { segmentRecords } from "../src/journal/database.ts";
 import { openSqliteJournal } from "../src/journal/index.ts";
 import type { Journal, SqliteJournal } from "../src/journal/index.ts";
 import { journalSuite, record } from "../src/journal/journal.suite.ts";
@@ -350,11 +351,50 @@ async function passedOver(folder: Folder): Promise<readonly number[]> {
   return journal.passedOver;
 }
 
+describe("the index of works", () => {
+  /** Works of their own, and one that all have, over more than two segments. */
+  const count = 2 * segmentRecords + 500;
+  const probes = [1, segmentRecords - 1, segmentRecords, segmentRecords + 1, 2 * segmentRecords + 100, count];
+
+  async function found(journal: SqliteJournal): Promise<void> {
+    for (const index of probes)
+      assert.deepEqual(
+        (await journal.readWork(`c_${index}`)).map((each) => each.index),
+        [index],
+      );
+    assert.equal((await journal.readWork("all")).length, count);
+    const works = await journal.worksOf(2 * segmentRecords - 2, count);
+    assert.equal(works.size, count - 2 * segmentRecords + 3);
+    assert.deepEqual(works.get(count)?.toSorted(), ["all", `c_${count}`]);
+  }
+
+  test("has records of segments that are over and of the one that is not, again after a start, and in a file of the format before", async () => {
+    using folder = new Folder();
+    {
+      await using journal = await folder.open();
+      for (let index = 1; index <= count; index++) void journal.append(record(index), ["all", `c_${index}`, "all"]);
+      await found(journal);
+    }
+    {
+      await using journal = await folder.open();
+      await found(journal);
+    }
+    folder.tamper("DROP TABLE recent_works; UPDATE meta SET value = '1' WHERE key = 'format'");
+    await using journal = await folder.open();
+    await found(journal);
+    const formats = await journal.sql.all("SELECT value FROM meta WHERE key = 'format'");
+    assert.deepEqual(
+      formats.map(({ value }) => value),
+      ["3"],
+    );
+  });
+});
+
 test("a format of a later version is refused as such", async () => {
   using folder = new Folder();
   await filled(folder, 1);
-  folder.tamper("UPDATE meta SET value = '3' WHERE key = 'format'");
-  await assert.rejects(folder.open(), { code: "journal-format-unknown", message: /format "3"/ });
+  folder.tamper("UPDATE meta SET value = '5' WHERE key = 'format'");
+  await assert.rejects(folder.open(), { code: "journal-format-unknown", message: /format "5"/ });
 });
 
 describe("SqlRunner: other parts' rows in the journal's file", () => {

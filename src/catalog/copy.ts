@@ -8,7 +8,7 @@ const first: readonly string[] = ["accounts", "xorbs", "xetFiles"];
 /** How far a database's own numbers of its rows go, and which migrations it has: each says that for itself. */
 const own: readonly string[] = ["catalogMigrations", "sqlite_sequence"];
 /** The journal's own, in the same file. */
-const journals: readonly string[] = ["meta", "journal", "works", "snapshots"];
+const journals: readonly string[] = ["meta", "journal", "works", "recent_works", "snapshots"];
 
 const rowsAtOnce = 500;
 /** PostgreSQL takes 65,535 parameters of one statement. */

@@ -6,20 +6,22 @@ import { DatabaseSync } from "node:sqlite";
 import type { StatementSync } from "node:sqlite";
 import type { Instant } from "../stdx/time.ts";
 import { JournalFormatUnknown } from "./failures.ts";
+import { fileFormats, isFileFormat, olderFileFormats } from "./formats.ts";
 import { syncFolder } from "./mark.ts";
 import { hashBytes } from "./packing.ts";
 import type { Pack } from "./packing.ts";
 import { genesisHash, snapshotsKept, workRecordsMax } from "./port.ts";
 import type { Compaction, Head, RolledUp, Snapshot } from "./port.ts";
-import { decodeRolledUp, encodeRolledUp, formats, isKnownFormat, rolledUpKey } from "./rolled-up.ts";
+import { decodeRolledUp, encodeRolledUp, rolledUpKey } from "./rolled-up.ts";
 
 export const databaseName = "journal.db";
 export const markName = "journal.mark";
 export const lockName = "journal.lock";
 
 /**
- * Records of one segment have their works side by side, so that a commit touches a few pages however large the journal
- * is; a look-up asks each segment. 2,048 records: 15 pages to write, and 1 ms to ask a million records.
+ * Records of one segment have their works side by side, put there in order once the segment is over; until then they are beside it as they
+ * came. So the index costs a commit one row, and a segment a few pages, however large the journal is. A look-up asks each segment: 1 ms for a
+ * million records.
  */
 export const segmentRecords = 2048;
 
@@ -29,13 +31,17 @@ export const segmentRecords = 2048;
  */
 export const checkpointPages = 8000;
 
+/** Works that the index does not have yet: for the last record of a pack a JSON array of [work, index of its record]. */
+const recentWorks = "CREATE TABLE recent_works (idx INTEGER PRIMARY KEY, works TEXT NOT NULL) STRICT;";
+
 const schema = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE journal (idx INTEGER PRIMARY KEY, at INTEGER NOT NULL, hash BLOB NOT NULL, body BLOB NOT NULL) STRICT;
   CREATE TABLE works (segment INTEGER NOT NULL, work TEXT NOT NULL, idx INTEGER NOT NULL,
     PRIMARY KEY (segment, work, idx)) STRICT, WITHOUT ROWID;
+  ${recentWorks}
   CREATE TABLE snapshots (idx INTEGER PRIMARY KEY, state_hash TEXT NOT NULL, digest TEXT NOT NULL, body TEXT NOT NULL) STRICT;
-  INSERT INTO meta VALUES ('format', '${formats.whole}');
+  INSERT INTO meta VALUES ('format', '${fileFormats.whole}');
 `;
 
 /** One stored row, as a reader needs it. */
@@ -65,7 +71,16 @@ export function createDatabase(file: string): void {
 /** Throws `JournalFormatUnknown` unless the file is of our format. */
 export function checkFormat(db: DatabaseSync, file: string): void {
   const row = db.prepare("SELECT value FROM meta WHERE key = 'format'").get();
-  if (!isKnownFormat(row?.["value"])) throw new JournalFormatUnknown(file, row?.["value"] ?? null);
+  if (!isFileFormat(row?.["value"])) throw new JournalFormatUnknown(file, row?.["value"] ?? null);
+}
+
+/** Makes a file of an older format one of ours, in one commit. */
+function upgrade(db: DatabaseSync): void {
+  const format = db.prepare("SELECT value FROM meta WHERE key = 'format'").get()?.["value"];
+  const { whole, compacted } = olderFileFormats;
+  if (format !== whole && format !== compacted) return;
+  const next = format === whole ? fileFormats.whole : fileFormats.compacted;
+  db.exec(`BEGIN; ${recentWorks} UPDATE meta SET value = '${next}' WHERE key = 'format'; COMMIT;`);
 }
 
 /** Null where no records were removed. Throws `JournalDamaged`. */
@@ -86,17 +101,35 @@ export function chainHash(framed: Uint8Array, previous: Uint8Array): Buffer {
   return Buffer.from(hash("sha256", framed, "latin1"), "latin1");
 }
 
+/** The segment in which the index has a record's works. */
+export function segmentOf(index: number): number {
+  return Math.floor(index / segmentRecords);
+}
+
+/** A work, and the index of its record. */
+type RecentWork = readonly [work: string, index: number];
+
+const indexRecent = `
+  INSERT OR IGNORE INTO works (segment, work, idx)
+    SELECT (entry.value ->> 1) / ${segmentRecords}, entry.value ->> 0, entry.value ->> 1
+    FROM recent_works, json_each(recent_works.works) AS entry ORDER BY 1, 2, 3
+`;
+
 /** The connection that writes. Holds the head, which moves with `append` and counts only after `commit`. */
 export class JournalDatabase {
   readonly db: DatabaseSync;
   readonly #file: string;
   #rolledUp: RolledUp | null;
   #head: { index: number; at: Instant; hash: Buffer };
+  /** What `recent_works` holds, as it came. */
+  #recent: (readonly RecentWork[])[] = [];
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   readonly #rollback: StatementSync;
   readonly #insert: StatementSync;
-  readonly #insertWork: StatementSync;
+  readonly #insertRecent: StatementSync;
+  readonly #indexRecent: StatementSync;
+  readonly #dropRecent: StatementSync;
   readonly #read: StatementSync;
   readonly #work: StatementSync;
   readonly #one: StatementSync;
@@ -104,19 +137,25 @@ export class JournalDatabase {
   /** Opens the file for this process alone; {@link checkFormat} and the checks of the chain come before. */
   constructor(file: string) {
     this.db = new DatabaseSync(file);
-    this.db.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+    this.db.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
       PRAGMA wal_autocheckpoint = ${checkpointPages}; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;`);
+    upgrade(this.db);
     this.#begin = this.db.prepare("BEGIN IMMEDIATE");
     this.#commit = this.db.prepare("COMMIT");
     this.#rollback = this.db.prepare("ROLLBACK");
     this.#insert = this.db.prepare("INSERT INTO journal (idx, at, hash, body) VALUES (?, ?, ?, ?)");
-    this.#insertWork = this.db.prepare("INSERT OR IGNORE INTO works (segment, work, idx) VALUES (?, ?, ?)");
+    this.#insertRecent = this.db.prepare("INSERT INTO recent_works (idx, works) VALUES (?, ?)");
+    this.#indexRecent = this.db.prepare(indexRecent);
+    this.#dropRecent = this.db.prepare("DELETE FROM recent_works");
     this.#read = this.db.prepare("SELECT idx, at, hash, body FROM journal WHERE idx >= ? ORDER BY idx LIMIT ?");
     this.#work = this.db.prepare("SELECT idx FROM works WHERE segment = ? AND work = ? ORDER BY idx");
     this.#one = this.db.prepare("SELECT idx, at, hash, body FROM journal WHERE idx = ?");
     this.#head = this.#readHead();
     this.#file = file;
     this.#rolledUp = readRolledUp(this.db, file);
+    this.begin();
+    this.#indexWorks(); // of a process that was killed
+    this.commit();
   }
 
   get head(): Head {
@@ -137,7 +176,7 @@ export class JournalDatabase {
 
   /** Inserts the records of a pack within the open transaction. The pack's free bytes are filled with the hashes. */
   append(pack: Pack): void {
-    const segmentOf = (index: number): number => Math.floor(index / segmentRecords);
+    const segment = segmentOf(this.#head.index);
     let offset = 0;
     let previous = this.#head.hash;
     for (let i = 0; i < pack.lengths.length; i++) {
@@ -147,17 +186,30 @@ export class JournalDatabase {
       previous = chainHash(framed, previous);
       this.#insert.run(index, pack.ats[i] as number, previous, framed.subarray(hashBytes));
     }
-    for (let i = 0; i < pack.works.length; i++) {
-      const index = pack.workIndexes[i] as number;
-      this.#insertWork.run(segmentOf(index), pack.works[i] as string, index);
-    }
     const last = pack.lengths.length - 1;
     this.#head = { index: pack.first + last, at: pack.ats[last] as Instant, hash: previous };
+    this.#keepWorks(pack);
+    if (segmentOf(this.#head.index) > segment) this.#indexWorks();
+  }
+
+  #keepWorks({ works, workIndexes }: Pack): void {
+    if (works.length === 0) return;
+    const entries = works.map((work, i): RecentWork => [work, workIndexes[i] as number]);
+    this.#recent.push(entries);
+    this.#insertRecent.run(this.#head.index, JSON.stringify(entries));
+  }
+
+  /** Moves the works that are beside the index into it, within the open transaction. */
+  #indexWorks(): void {
+    this.#indexRecent.run();
+    this.#dropRecent.run();
+    this.#recent = [];
   }
 
   /** Removes records that nobody was promised: those from `index` on. */
   cut(index: number): void {
     this.begin();
+    this.#indexWorks();
     this.db.prepare("DELETE FROM journal WHERE idx >= ?").run(index);
     this.db.prepare("DELETE FROM works WHERE idx >= ?").run(index);
     this.commit();
@@ -169,9 +221,10 @@ export class JournalDatabase {
   }
 
   readWork(work: string): Row[] {
-    const found: number[] = [];
-    const first = Math.floor((this.#rolledUp?.index ?? 0) / segmentRecords);
-    for (let segment = Math.floor(this.#head.index / segmentRecords); segment >= first; segment--) {
+    const recent = this.#recent.flatMap((entries) => entries.flatMap(([of, index]) => (of === work ? [index] : [])));
+    const found = [...new Set(recent)];
+    const first = segmentOf(this.#rolledUp?.index ?? 0);
+    for (let segment = segmentOf(this.#head.index); segment >= first; segment--) {
       const here = this.#work.all(segment, work).map((row) => row["idx"] as number);
       found.unshift(...here);
       if (found.length >= workRecordsMax) break;
@@ -209,12 +262,13 @@ export class JournalDatabase {
     const last = this.#one.get(index) as unknown as Row;
     const rolledUp = { index, at: last.at as Instant, hash: Buffer.from(last.hash).toString("hex"), counts };
     this.begin();
+    this.#indexWorks();
     this.db.prepare("DELETE FROM journal WHERE idx <= ?").run(index);
-    this.db.prepare("DELETE FROM works WHERE segment <= ? AND idx <= ?").run(Math.floor(index / segmentRecords), index);
+    this.db.prepare("DELETE FROM works WHERE segment <= ? AND idx <= ?").run(segmentOf(index), index);
     this.db.prepare("DELETE FROM snapshots WHERE idx <= ?").run(index);
     this.#insertSnapshot(snapshot);
     const setMeta = this.db.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)");
-    setMeta.run("format", formats.compacted);
+    setMeta.run("format", fileFormats.compacted);
     setMeta.run(rolledUpKey, encodeRolledUp(rolledUp));
     for (const { sql, params = [] } of also) this.db.prepare(sql).run(...params);
     this.commit();

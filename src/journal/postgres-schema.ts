@@ -1,5 +1,6 @@
 /** The journal's tables in PostgreSQL, and the statements that run on them. Each is one transaction and one round trip. */
-import { formats, rolledUpKey } from "./rolled-up.ts";
+import { postgresFormats } from "./formats.ts";
+import { rolledUpKey } from "./rolled-up.ts";
 
 /** Two numbers that no other program is likely to lock in the same database: "wayb", and the journal. */
 export const lockKey = [0x77617962, 1] as const;
@@ -23,12 +24,12 @@ export const createTables = `
   CREATE TABLE waybill.journal_snapshots (idx bigint PRIMARY KEY, state_hash text NOT NULL, digest text NOT NULL,
     body text NOT NULL);
   INSERT INTO waybill.journal_head (format, epoch, idx, at, hash)
-    VALUES ('${formats.whole}', 0, 0, 0, decode(repeat('00', 32), 'hex'));
+    VALUES ('${postgresFormats.whole}', 0, 0, 0, decode(repeat('00', 32), 'hex'));
 `;
 
 /** Ends the epoch of whoever wrote before: its commit that is on its way is waited for, and its next one finds no row. */
 export const beginEpoch = `
-  UPDATE waybill.journal_head SET epoch = epoch + 1 WHERE format IN ('${formats.whole}', '${formats.compacted}') RETURNING epoch, idx, at, hash
+  UPDATE waybill.journal_head SET epoch = epoch + 1 WHERE format IN ('${postgresFormats.whole}', '${postgresFormats.compacted}') RETURNING epoch, idx, at, hash
 `;
 
 /**
@@ -91,7 +92,7 @@ export const setRolledUp = `
   ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value
 `;
 
-export const setCompacted = `UPDATE waybill.journal_head SET format = '${formats.compacted}'`;
+export const setCompacted = `UPDATE waybill.journal_head SET format = '${postgresFormats.compacted}'`;
 
 /** Of an empty journal: its first record will follow `$1`, of time `$2` and with the hash `$3`. */
 export const beginAfter = "UPDATE waybill.journal_head SET idx = $1::bigint, at = $2::bigint, hash = $3::bytea";

@@ -6,13 +6,6 @@ import type { RolledUp } from "./port.ts";
 /** Under this name it is kept beside the format. */
 export const rolledUpKey = "rolled-up";
 
-/** A journal without its first records: a program that knows the format of before alone would miss them. */
-export const formats = { whole: "1", compacted: "2" } as const;
-
-export function isKnownFormat(format: unknown): boolean {
-  return Object.values<unknown>(formats).includes(format);
-}
-
 export function encodeRolledUp(rolledUp: RolledUp): string {
   const text = JSON.stringify(rolledUp);
   return JSON.stringify({ digest: hash("sha256", text, "hex"), text });

@@ -5,7 +5,7 @@ import { Worker } from "node:worker_threads";
 import type { LedgerRecord } from "../core/record.ts";
 import { assert } from "../stdx/assert.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
-import { databaseName, segmentRecords } from "./database.ts";
+import { databaseName, segmentOf } from "./database.ts";
 import type { Row } from "./database.ts";
 import { decodeRecord, encodeRecord } from "./encoding.ts";
 import { JournalBacklog, JournalStopped } from "./failures.ts";
@@ -25,8 +25,8 @@ export interface SqliteJournalOptions {
 
 /** Questions that may wait for the thread. */
 const asksMax = 10_000;
-/** Characters: a pack leaves as soon as it has so many (some two hundred records), so that the thread inserts while this one goes on deciding. */
-const packLength = 64 * 1024;
+/** Characters: a pack leaves as soon as it has so many (some twenty records), so that the thread inserts while this one goes on deciding. */
+const packLength = 8 * 1024;
 
 /**
  * Opens or makes the journal in a folder. Rejects with `DataFolderBusy`, `JournalDamaged` or `JournalFormatUnknown`; a
@@ -156,9 +156,11 @@ export class SqliteJournal implements Compactable {
   /** The works of some records, by their index. */
   async worksOf(from: number, to: number): Promise<ReadonlyMap<number, readonly string[]>> {
     const found = new Map<number, string[]>();
-    const segments = [Math.floor(from / segmentRecords), Math.floor(to / segmentRecords)];
-    const read = "SELECT idx, work FROM works WHERE segment BETWEEN ? AND ? AND idx BETWEEN ? AND ?";
-    for (const { idx, work } of await this.sql.all(read, [...segments, from, to])) {
+    const indexed = "SELECT idx, work FROM works WHERE segment BETWEEN ? AND ? AND idx BETWEEN ? AND ?";
+    const recent =
+      "SELECT entry.value ->> 1, entry.value ->> 0 FROM recent_works, json_each(recent_works.works) AS entry WHERE entry.value ->> 1 BETWEEN ? AND ?";
+    const bounds = [segmentOf(from), segmentOf(to), from, to, from, to];
+    for (const { idx, work } of await this.sql.all(`${indexed} UNION ${recent}`, bounds)) {
       const works = found.get(Number(idx));
       if (works === undefined) found.set(Number(idx), [String(work)]);
       else works.push(String(work));

@@ -2,7 +2,8 @@
  * The writing thread: opens the data folder, commits records in groups, keeps the mark, answers questions. SQLite's calls
  * block, and nothing else of the process may wait in them.
  *
- * Group commit: whatever arrived while the last commit was on its way to disk goes into the next one.
+ * Group commit: what arrives while the last commit is on its way to disk is inserted meanwhile, and goes into the next one. Whatever is said
+ * about the rows, to whoever asked, is said once all that it may rest on is durable.
  */
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
@@ -18,6 +19,7 @@ import { MarkFile } from "./mark.ts";
 import type { Mark } from "./mark.ts";
 import { inBytes, recordBytes } from "./packing.ts";
 import { Statements } from "./statements.ts";
+import { LogSync } from "./syncing.ts";
 import { toWire } from "./wire.ts";
 import type { FromThread, ThreadData, ToThread } from "./wire.ts";
 
@@ -32,6 +34,8 @@ const verifyAtOnce = 2000;
 
 type Ask = Extract<ToThread, { kind: "ask" }>;
 type Append = Extract<ToThread, { kind: "append" }>;
+/** What is answered from the rows as they are. */
+type Question = Exclude<Ask, { name: "backup" | "close" }>;
 
 class WritingThread {
   readonly #port: MessagePort;
@@ -40,6 +44,18 @@ class WritingThread {
   readonly #journal: JournalDatabase;
   readonly #statements: Statements;
   readonly #mark: LateMark;
+  readonly #sync: LogSync;
+  /** Of the open transaction's records; undefined while none is open. */
+  #group: { records: number; bytes: number } | undefined;
+  /** What may be said once the commits until now are durable, and whether any are not on their way there yet. */
+  #unsynced: FromThread[] = [];
+  #isUnsynced = false;
+  /** The same of the sync that is under way. */
+  #syncing: FromThread[] = [];
+  /** Copies that are being made. */
+  #backups = 0;
+  /** The question to close, once it was asked. */
+  #closing: Ask | undefined;
   #stopped = false;
 
   constructor(port: MessagePort, folder: string) {
@@ -50,9 +66,10 @@ class WritingThread {
       const { journal, cutFrom, passedOver } = openJournal(folder);
       this.#journal = journal;
       this.#statements = new Statements(journal.db);
-      this.#mark = new LateMark(new MarkFile(join(folder, markName), journal.head), journal.head, (error) =>
-        this.#stop(error),
-      );
+      const failed = (error: unknown): void => this.#stop(error);
+      this.#mark = new LateMark(new MarkFile(join(folder, markName), journal.head), journal.head, failed);
+      const log = `${join(folder, databaseName)}-wal`;
+      this.#sync = new LogSync({ file: log, ended: () => this.#onSynced(), failed });
       this.#post({ kind: "opened", head: journal.head, cutFrom, passedOver });
     } catch (error) {
       this.#lock.close();
@@ -64,34 +81,68 @@ class WritingThread {
     this.#port.on("message", (message: ToThread) => this.#take(message));
   }
 
-  #take(message: ToThread): void {
+  #take(first: ToThread): void {
     if (this.#stopped) return;
     try {
-      const next = message.kind === "append" ? this.#commitGroup(message) : message;
-      if (next !== undefined) this.#answer(next);
+      const question = first.kind === "append" ? this.#insertAll(first) : first;
+      if (question !== undefined) this.#answer(question);
+      if (this.#backups > 0) this.#commit(); // a step of a copy has to wait while a transaction is open
+      this.#syncSoon();
     } catch (error) {
       this.#stop(error);
     }
   }
 
-  /** Commits this pack and all that wait behind it. Returns the question that came after them, if one did. */
-  #commitGroup(first: Append): Ask | undefined {
-    this.#journal.begin();
-    let bytes = this.#append(first);
-    let records = first.pack.lengths.length;
-    let next: ToThread | undefined;
-    while (records < groupMax) {
-      next = receiveMessageOnPort(this.#port)?.message as ToThread | undefined;
-      if (next?.kind !== "append") break;
-      bytes += this.#append(next);
-      records += next.pack.lengths.length;
-      next = undefined;
+  /** Inserts this pack and all that wait behind it. Returns the question that came after them, if one did. */
+  #insertAll(first: Append): Ask | undefined {
+    if (this.#group === undefined) this.#journal.begin();
+    const group = (this.#group ??= { records: 0, bytes: 0 });
+    for (let message = first; ;) {
+      group.bytes += this.#append(message);
+      group.records += message.pack.lengths.length;
+      if (group.records >= groupMax) break;
+      const next = receiveMessageOnPort(this.#port)?.message as ToThread | undefined;
+      if (next?.kind !== "append") return next;
+      message = next;
     }
+    this.#commit();
+    return undefined;
+  }
+
+  /** Into the log; nothing is promised yet. */
+  #commit(): void {
+    if (this.#group === undefined) return;
     this.#journal.commit();
-    const head = this.#journal.head;
-    this.#post({ kind: "durable", head, bytes });
-    this.#mark.moveTo(head);
-    return next as Ask | undefined;
+    this.#unsynced.push({ kind: "durable", head: this.#journal.head, bytes: this.#group.bytes });
+    this.#group = undefined;
+    this.#isUnsynced = true;
+  }
+
+  /** One sync after the other, each of all that came before it. */
+  #syncSoon(): void {
+    if (this.#stopped || this.#sync.isUnderWay) return;
+    this.#commit();
+    if (!this.#isUnsynced) return;
+    this.#isUnsynced = false;
+    this.#syncing = this.#unsynced;
+    this.#unsynced = [];
+    this.#sync.begin();
+  }
+
+  #onSynced(): void {
+    if (this.#stopped) return;
+    try {
+      const said = this.#syncing;
+      this.#syncing = [];
+      this.#syncSoon(); // before others hear of this one: the disk does not wait for them
+      for (const message of said) {
+        this.#post(message);
+        if (message.kind === "durable") this.#mark.moveTo(message.head);
+      }
+      if (this.#closing !== undefined && !this.#sync.isUnderWay) this.#close(this.#closing);
+    } catch (error) {
+      this.#stop(error);
+    }
   }
 
   #append(message: Append): number {
@@ -101,27 +152,43 @@ class WritingThread {
   }
 
   #answer(ask: Ask): void {
+    this.#commit();
     if (ask.name === "backup") return void this.#backup(ask.id, ask.ask.folder);
+    if (ask.name === "close") {
+      if (this.#sync.isUnderWay || this.#isUnsynced) this.#closing = ask;
+      else this.#close(ask);
+      return;
+    }
+    const message = this.#answerTo(ask);
+    this.#isUnsynced ||= changes(ask);
+    if (this.#isUnsynced) this.#unsynced.push(message);
+    else if (this.#sync.isUnderWay) this.#syncing.push(message);
+    else this.#post(message);
+  }
+
+  #answerTo(ask: Question): FromThread {
     try {
-      this.#post({ kind: "answer", id: ask.id, value: this.#valueOf(ask) });
+      return { kind: "answer", id: ask.id, value: this.#valueOf(ask) };
     } catch (error) {
       const failure = toWire(error);
       if (failure.kind === "stopped") throw error;
-      this.#post({ kind: "refused", id: ask.id, failure });
+      return { kind: "refused", id: ask.id, failure };
     }
-    if (ask.name === "close") this.#port.close();
   }
 
   /** In steps between commits. What goes wrong is the copy's: the journal itself goes on. */
   async #backup(id: number, folder: string): Promise<void> {
+    this.#backups += 1;
     try {
       this.#post({ kind: "answer", id, value: await copyJournal(this.#journal.db, folder) });
     } catch (error) {
       this.#post({ kind: "refused", id, failure: { kind: "backup", folder, says: (error as Error).message } });
+    } finally {
+      this.#backups -= 1;
     }
   }
 
-  #valueOf(ask: Exclude<Ask, { name: "backup" }>): unknown {
+  #valueOf(ask: Question): unknown {
     switch (ask.name) {
       case "read":
         return this.#journal.read(ask.ask.from, ask.ask.limit);
@@ -149,8 +216,6 @@ class WritingThread {
         return this.#statements.run(ask.ask.sql, ask.ask.params);
       case "sql-transaction":
         return this.#statements.transaction(ask.ask.statements);
-      case "close":
-        return this.#close();
       default:
         return unreachable(ask);
     }
@@ -162,12 +227,15 @@ class WritingThread {
     return last;
   }
 
-  #close(): null {
+  /** All that was committed is durable. */
+  #close({ id }: Ask): void {
     this.#stopped = true;
+    this.#sync.close();
     this.#mark.close();
     this.#journal.close();
     this.#lock.close();
-    return null;
+    this.#post({ kind: "answer", id, value: null });
+    this.#port.close();
   }
 
   /** L27: after a failed commit or sync nobody knows what is on the disk; only a new process may look. */
@@ -179,6 +247,21 @@ class WritingThread {
 
   #post(message: FromThread): void {
     this.#port.postMessage(message);
+  }
+}
+
+/** Whether a question changes rows; one that may is held to. */
+function changes(ask: Question): boolean {
+  switch (ask.name) {
+    case "sql-all":
+      return !/^\s*select\b/i.test(ask.ask.sql);
+    case "sql-run":
+    case "sql-transaction":
+    case "save-snapshot":
+    case "compact":
+      return true;
+    default:
+      return false;
   }
 }
 
