@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Client } from "@gradio/client";
-import { callsOf, endedCall, newestCall } from "./support/calls.ts";
+import { callsOf, endedCall, newestCall } from "../support/calls.ts";
 import {
   callByHand,
   endedJoin,
@@ -12,10 +12,10 @@ import {
   resultByHand,
   said,
   told,
-} from "./support/gradio-app.ts";
-import { needs } from "./support/needs.ts";
-import { killProcess, Platform, until, type Account, type App } from "./support/platform.ts";
-import { deployWithPackages } from "./support/run.ts";
+} from "../support/gradio-app.ts";
+import { needs } from "../support/needs.ts";
+import { killProcess, Platform, until, type Account, type App } from "../support/platform.ts";
+import { deployWithPackages } from "../support/run.ts";
 
 const { skip } = await needs("gradio");
 

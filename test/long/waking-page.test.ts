@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
-import type { StartStage } from "../src/contract/starts.ts";
-import { startStages } from "../src/contract/starts.ts";
-import { Role } from "./support/cluster.ts";
-import { get } from "./support/edge-load.ts";
-import { freePort } from "./support/free-port.ts";
-import { Platform, until, type Account, type App } from "./support/platform.ts";
-import { versionedApp } from "./support/versioned-app.ts";
+import type { StartStage } from "../../src/contract/starts.ts";
+import { startStages } from "../../src/contract/starts.ts";
+import { Role } from "../support/cluster.ts";
+import { get } from "../support/edge-load.ts";
+import { freePort } from "../support/free-port.ts";
+import { Platform, until, type Account, type App } from "../support/platform.ts";
+import { versionedApp } from "../support/versioned-app.ts";
 
 const navigation = {
   accept: "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",

@@ -5,12 +5,12 @@ import { resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { decodeProtectedHeader } from "jose";
-import { Role } from "./support/cluster.ts";
-import { get, loadOf } from "./support/edge-load.ts";
-import { freePort } from "./support/free-port.ts";
-import { Platform, until, visit, type Account, type App } from "./support/platform.ts";
+import { Role } from "../support/cluster.ts";
+import { get, loadOf } from "../support/edge-load.ts";
+import { freePort } from "../support/free-port.ts";
+import { Platform, until, visit, type Account, type App } from "../support/platform.ts";
 
-const waybill = resolve(import.meta.dirname, "../bin/waybill.js");
+const waybill = resolve(import.meta.dirname, "../../bin/waybill.js");
 
 describe("the keys of visitors' tokens, with an edge of two workers", () => {
   let up: Platform;

@@ -7,23 +7,23 @@ import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { Client } from "@gradio/client";
 import { WebSocket } from "ws";
-import type { CallView } from "../src/contract/api.ts";
-import { newAccessToken } from "../src/identity/access-token.ts";
-import { readPlan } from "../src/runtime/folder.ts";
-import { listOf } from "./support/calls.ts";
-import { nodeCaller, pythonCaller, type GradioCaller } from "./support/gradio-callers.ts";
-import { identityLines, identityPaths, type IdentityPath, type PathId } from "./support/identity-paths.ts";
-import { needs, programOnPath } from "./support/needs.ts";
-import { PathsBrowser, pressServed } from "./support/paths-browser.ts";
-import { Platform, until, visit, type Account, type App } from "./support/platform.ts";
-import { deployWithPackages } from "./support/run.ts";
+import type { CallView } from "../../src/contract/api.ts";
+import { newAccessToken } from "../../src/identity/access-token.ts";
+import { readPlan } from "../../src/runtime/folder.ts";
+import { listOf } from "../support/calls.ts";
+import { nodeCaller, pythonCaller, type GradioCaller } from "../support/gradio-callers.ts";
+import { identityLines, identityPaths, type IdentityPath, type PathId } from "../support/identity-paths.ts";
+import { needs, programOnPath } from "../support/needs.ts";
+import { PathsBrowser, pressServed } from "../support/paths-browser.ts";
+import { Platform, until, visit, type Account, type App } from "../support/platform.ts";
+import { deployWithPackages } from "../support/run.ts";
 
 const run = promisify(execFile);
 const { skip: lacking } = await needs("gradio", "sandbox");
 const { skip: noBrowser } = await needs("chromium");
 const curlPath = programOnPath(["curl"]);
 const skip = lacking === false && curlPath === undefined ? "no curl" : lacking;
-const programs = resolve(import.meta.dirname, "apps/paths");
+const programs = resolve(import.meta.dirname, "../apps/paths");
 /** What `works` gives for 21. */
 const right = "42";
 /** All that gradio_client says of an answer 401, whatever stands in it. */
@@ -60,7 +60,7 @@ interface Components {
 }
 
 test("the document's table is the one that is tested here", () => {
-  const text = readFileSync(join(import.meta.dirname, "../docs/identity.md"), "utf8");
+  const text = readFileSync(join(import.meta.dirname, "../../docs/identity.md"), "utf8");
   const [, between] = text.split(/<!-- paths -->\n|\n<!-- end of paths -->/);
   assert.equal(between, identityLines().join("\n"));
 });

@@ -6,12 +6,12 @@ import { DatabaseSync } from "node:sqlite";
 import { after, before, describe, test } from "node:test";
 import { decodeJwt } from "jose";
 import type { Browser, BrowserContext, Frame, Page } from "playwright-core";
-import { openChromium } from "./support/browser.ts";
-import { endedCall } from "./support/calls.ts";
-import { Role } from "./support/cluster.ts";
-import { freePort } from "./support/free-port.ts";
-import { needs } from "./support/needs.ts";
-import { Platform, until, type Account } from "./support/platform.ts";
+import { openChromium } from "../support/browser.ts";
+import { endedCall } from "../support/calls.ts";
+import { Role } from "../support/cluster.ts";
+import { freePort } from "../support/free-port.ts";
+import { needs } from "../support/needs.ts";
+import { Platform, until, type Account } from "../support/platform.ts";
 
 const { skip } = await needs("chromium");
 

@@ -5,12 +5,12 @@ import { globSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
-import type { SpaceView } from "../src/contract/api.ts";
-import type { HubSpace } from "../src/contract/hub.ts";
-import { callByHand, gradioFiles, resultByHand, told } from "./support/gradio-app.ts";
-import { needs } from "./support/needs.ts";
-import { Platform, until, visit, type Account, type App } from "./support/platform.ts";
-import { deployWithPackages } from "./support/run.ts";
+import type { SpaceView } from "../../src/contract/api.ts";
+import type { HubSpace } from "../../src/contract/hub.ts";
+import { callByHand, gradioFiles, resultByHand, told } from "../support/gradio-app.ts";
+import { needs } from "../support/needs.ts";
+import { Platform, until, visit, type Account, type App } from "../support/platform.ts";
+import { deployWithPackages } from "../support/run.ts";
 
 const { skip } = await needs("gradio", "sandbox");
 const run = promisify(execFile);
