@@ -1,9 +1,13 @@
-/** Records as an edge has written them, in any number: its own lines with other ids, paths, Spaces and times. */
+/** Records as an edge has written them, in any number: its own with other ids, paths, Spaces and times, in lines as it writes them. */
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Packed } from "../src/evidence/entry.ts";
+import { recordsIn } from "../src/record/lines.ts";
+import { RowLines } from "../src/record/rows.ts";
+import type { Packable } from "../src/record/rows.ts";
 import { parseSegmentFile, segmentFile } from "../src/record/segments.ts";
+import { packedWaitMax } from "../src/record/spool.ts";
 import { newId } from "../src/stdx/ids.ts";
 
 const spaces = 50;
@@ -20,6 +24,7 @@ export class RecordsOfAnEdge {
   readonly folder: string;
   readonly #templates: readonly Packed[];
   readonly #ids: string[] = [];
+  readonly #rows = new RowLines("edge", 1);
   #seq = 0;
   #segment = 0;
   #keepEvery = 1;
@@ -35,7 +40,8 @@ export class RecordsOfAnEdge {
 
   write(count: number): void {
     for (let left = count; left > 0; left -= perSegment) {
-      const lines = Array.from({ length: Math.min(left, perSegment) }, () => this.#line());
+      const lines = Array.from({ length: Math.min(left, perSegment) }, () => this.#piece());
+      if (this.#rows.count > 0) lines.push(this.#rows.end());
       this.#segment += 1;
       writeFileSync(join(this.folder, segmentFile({ emitter: "edge", epoch: 1, n: this.#segment })), lines.join(""));
     }
@@ -51,9 +57,15 @@ export class RecordsOfAnEdge {
     return Array.from({ length: count }, (_, i) => this.#ids[Math.floor(i * step)] as string);
   }
 
-  #line(): string {
+  /** Of a line; its end too, where it has as many records as a busy edge's. */
+  #piece(): string {
     const seq = (this.#seq += 1);
-    const template = this.#templates[seq % this.#templates.length] as Packed;
+    const piece = this.#rows.add(this.#record(seq), seq);
+    return this.#rows.count < packedWaitMax ? piece : piece + this.#rows.end();
+  }
+
+  #record(seq: number): Packable {
+    const { kind, stages, ...template } = this.#templates[seq % this.#templates.length] as Packed;
     const work = newId("q", randomBytes);
     if (seq % this.#keepEvery === 0) this.#keep(work);
     this.#at += everyMs;
@@ -64,11 +76,7 @@ export class RecordsOfAnEdge {
       account: `address:10.0.${(seq % accounts) >> 8}.${seq % 256}`,
       connection: `edge/1/${seq >> 6}`,
     };
-    const body: Packed = {
-      ...template,
-      ...{ work, emitter: "edge", epoch: 1, seq, at: new Date(this.#at).toISOString(), facts },
-    };
-    return `${JSON.stringify({ kind: "packed", body })}\n`;
+    return { work, kind, stages, facts, startedAt: this.#at };
   }
 
   #keep(work: string): void {
@@ -83,9 +91,6 @@ export class RecordsOfAnEdge {
 function packedIn(folder: string): readonly Packed[] {
   const file = readdirSync(folder).find((name) => parseSegmentFile(name) !== undefined);
   if (file === undefined) return [];
-  const lines = readFileSync(join(folder, file), "utf8").split("\n").slice(0, templatesMax);
-  return lines.flatMap((line) => {
-    const record = line === "" ? undefined : (JSON.parse(line) as { kind: string; body: Packed });
-    return record?.kind === "packed" ? [record.body] : [];
-  });
+  const packed = recordsIn(readFileSync(join(folder, file))).filter(({ kind }) => kind === "packed");
+  return packed.slice(0, templatesMax).map(({ body }) => body as Packed);
 }

@@ -44,7 +44,7 @@ function isUncounted(kind: WorkKind): kind is Uncounted {
 }
 
 /** What the end of a work that went well says; undefined for what is not counted. */
-export function endOfPacked({ work, kind, facts }: Packed): Ending | undefined {
+export function endOfPacked({ work, kind, facts }: Pick<Packed, "work" | "kind" | "facts">): Ending | undefined {
   if (isUncounted(kind) || isTried(facts)) return undefined;
   return { work, kind, code: kind === "request" ? statusCode(facts) : "", count: 1, once: false };
 }
@@ -83,7 +83,7 @@ export function isTried({ space }: { readonly space?: Json }): boolean {
 }
 
 /** What a packed record's stages say of waiting. */
-export function waitsOfPacked({ kind, stages, facts }: Packed): readonly Wait[] {
+export function waitsOfPacked({ kind, stages, facts }: Pick<Packed, "kind" | "stages" | "facts">): readonly Wait[] {
   if (isTried(facts)) return [];
   const at = (hop: Hop): number | undefined => stages.find(([name]) => name === hop)?.[1];
   switch (kind) {

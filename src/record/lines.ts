@@ -1,5 +1,8 @@
 /** The lines of spool files, read: a line that a crash has torn off is none, and its number stays missing. */
 import type { EvidenceBatch } from "../contract/agent.ts";
+import { parseRow, parseShape } from "./parse-record.ts";
+import { packedOf } from "./rows.ts";
+import type { Rows } from "./rows.ts";
 
 /** Lines of one emitter and epoch as its spool holds them, whole; whoever is handed them owns their bytes. */
 export interface SpoolText {
@@ -18,14 +21,29 @@ const utf8 = new TextDecoder();
 
 /** The records in whole lines. */
 export function recordsIn(lines: Uint8Array): readonly SpoolRecord[] {
+  return linesIn(lines).flatMap(recordsOf);
+}
+
+/** What whole lines hold: records, and packed ones of one write together. */
+export function linesIn(lines: Uint8Array): readonly (SpoolRecord | Rows)[] {
   return utf8
     .decode(lines)
     .split("\n")
-    .flatMap((line) => recordOf(line) ?? []);
+    .flatMap((line) => lineOf(line) ?? []);
+}
+
+/** Each record of a line by itself. */
+export function recordsOf(line: SpoolRecord | Rows): readonly SpoolRecord[] {
+  if (line.kind !== "rows") return [line];
+  const shapes = line.shapes.map(parseShape);
+  return line.rows.flatMap((raw) => {
+    const found = parseRow(shapes, raw);
+    return found ? [{ kind: "packed", body: packedOf(line, found.shape, found.row) } as const] : [];
+  });
 }
 
 /** Undefined for what is no record. */
-export function recordOf(line: string): SpoolRecord | undefined {
+export function lineOf(line: string): SpoolRecord | Rows | undefined {
   if (line === "") return undefined;
   let value: unknown;
   try {
@@ -35,6 +53,7 @@ export function recordOf(line: string): SpoolRecord | undefined {
   }
   if (typeof value !== "object" || value === null) return undefined;
   const { kind, body } = value as { kind?: unknown; body?: unknown };
+  if (kind === "rows") return isRows(value) ? value : undefined;
   if (typeof kind !== "string" || !kinds.has(kind) || seqOf(body) === undefined) return undefined;
   return { kind: kind as SpoolRecord["kind"], body };
 }
@@ -43,8 +62,9 @@ export function recordOf(line: string): SpoolRecord | undefined {
 export function lastSeqIn(lines: Buffer): number | undefined {
   for (let end = lines.length - 1; end >= 0;) {
     const before = end === 0 ? -1 : lines.lastIndexOf(newline, end - 1);
-    const record = recordOf(lines.toString("utf8", before + 1, end));
-    if (record !== undefined) return seqOf(record.body);
+    const line = lineOf(lines.toString("utf8", before + 1, end));
+    const seq = line?.kind === "rows" ? seqOfRow(line.rows.at(-1)) : line && seqOf(line.body);
+    if (seq !== undefined) return seq;
     end = before;
   }
   return undefined;
@@ -53,6 +73,16 @@ export function lastSeqIn(lines: Buffer): number | undefined {
 /** Highest number in a batch; 0 where it has none. */
 export function lastSeqOf(batch: EvidenceBatch): number {
   return batch.records.reduce((last, { body }) => Math.max(last, seqOf(body) ?? 0), 0);
+}
+
+function isRows(value: object): value is Rows {
+  const { emitter, epoch, rows, shapes } = value as { readonly [name in keyof Rows]?: unknown };
+  return typeof emitter === "string" && typeof epoch === "number" && Array.isArray(rows) && Array.isArray(shapes);
+}
+
+/** The number that a row claims, checked or not. */
+export function seqOfRow(row: unknown): number | undefined {
+  return Array.isArray(row) ? seqOf({ seq: row[1] as unknown }) : undefined;
 }
 
 function seqOf(body: unknown): number | undefined {

@@ -7,7 +7,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import type { Facts, Packed } from "../evidence/entry.ts";
 import { EvidenceDatabase } from "./evidence-database.ts";
-import type { Sent } from "./evidence-database.ts";
+import type { Sent } from "./intake.ts";
 import { readWork } from "./evidence-queries.ts";
 import { workPart } from "./evidence-schema.ts";
 import { shapesMax } from "./packed-rows.ts";

@@ -2,9 +2,11 @@
  * Rows of packed records. Most records of an emitter look alike, so what they have in common (their hops, the names of their facts)
  * stands once, as their *shape*, and a row has only what differs. What fits no shape is kept as it came. Nothing is lost either way.
  */
-import type { Facts, Hop, Packed, WorkKind } from "../evidence/entry.ts";
+import type { Facts, Packed } from "../evidence/entry.ts";
 import { workPart } from "./evidence-schema.ts";
 import type { EvidenceDatabase } from "./evidence-database.ts";
+import { factsOf, rowHead, stagesOf } from "./rows.ts";
+import type { Row, Shape } from "./rows.ts";
 
 /** A record, and its number: the evidence index at which it came in. */
 export interface PackedFound {
@@ -12,12 +14,19 @@ export interface PackedFound {
   readonly packed: Packed;
 }
 
-interface Shape {
-  readonly kind: WorkKind;
-  readonly hops: readonly Hop[];
-  readonly facts: readonly string[];
+/** A shape of rows as they come in. */
+export interface PackedShape extends Shape {
+  /** Null where records of it are kept whole. */
+  readonly number: number | null;
+  /** Where what the store itself reads stands in a row. */
+  readonly places: readonly (readonly [name: string, place: number])[];
 }
 
+/** What the store itself reads of a packed record, and some of its facts. */
+export type PackedBrief = Pick<Packed, "work" | "kind" | "stages" | "facts">;
+
+/** Facts of packed records by which the store lists, links, counts and drops them. */
+const readFacts: ReadonlySet<string> = new Set(["space", "status", "answeredBy", "negotiateMs", "link"]);
 /** Every kind of record has some; more than these mean that an emitter makes up names, and those records are kept whole. */
 export const shapesMax = 2_000;
 /** Of a shape's text; ours stay below a thousand characters. */
@@ -25,6 +34,7 @@ const shapeMaxLength = 4_000;
 /** Names that are remembered: far more than there are Spaces that are asked at a time. */
 const namesKept = 20_000;
 const fieldsOfPacked = 8;
+const insert = "INSERT INTO packed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 export class PackedRows {
   readonly #store: EvidenceDatabase;
@@ -32,6 +42,8 @@ export class PackedRows {
   readonly #numbers = new Map<string, number>();
   readonly #texts = new Map<number, string>();
   readonly #shapes = new Map<number, Shape>();
+  /** By their text. */
+  readonly #cameIn = new Map<string, PackedShape>();
   #shapesThere: number;
 
   constructor(store: EvidenceDatabase) {
@@ -43,7 +55,7 @@ export class PackedRows {
   put(packed: Packed, row: { readonly n: number; readonly at: number; readonly failed: boolean }): void {
     const shape = this.#shapeOf(packed, row.at);
     this.#store
-      .prepare("INSERT INTO packed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+      .prepare(insert)
       .run(
         row.n,
         this.#numberOf(`${packed.emitter}/${packed.epoch}`),
@@ -56,6 +68,49 @@ export class PackedRows {
         packed.work,
         shape === null ? JSON.stringify(packed) : valuesOf(packed),
       );
+  }
+
+  /** A shape of rows that come in. Within a transaction, as {@link PackedRows.putRow}. */
+  shapeOf({ kind, hops, facts }: Shape): PackedShape {
+    const text = JSON.stringify({ kind, hops, facts });
+    const known = this.#cameIn.get(text);
+    if (known !== undefined) return known;
+    const all = facts.map((name, i) => [name, i + rowHead + hops.length] as const);
+    const places = all.filter(([name]) => readFacts.has(name));
+    const shape = { kind, hops, facts, number: this.#numberOfShape(text), places };
+    if (this.#cameIn.size >= shapesMax) this.#cameIn.clear();
+    this.#cameIn.set(text, shape);
+    return shape;
+  }
+
+  brief({ kind, hops, places }: PackedShape, row: Row): PackedBrief {
+    return { work: row[2] as string, kind, stages: stagesOf(hops, row), facts: factsOf(places, row) };
+  }
+
+  /** False where its shape has no number: then it is to be kept whole. */
+  putRow(
+    { emitter, epoch }: Pick<Packed, "emitter" | "epoch">,
+    { kind, number }: PackedShape,
+    row: Row,
+    { n, space, failed }: { readonly n: number; readonly space: string; readonly failed: boolean },
+  ): boolean {
+    if (number === null) return false;
+    const [, seq, work, at] = row as readonly [number, number, string, number];
+    this.#store
+      .prepare(insert)
+      .run(
+        n,
+        this.#numberOf(`${emitter}/${epoch}`),
+        seq,
+        number,
+        this.#numberOf(space),
+        at,
+        kind === "request" ? 1 : 0,
+        failed ? 1 : 0,
+        work,
+        JSON.stringify(row.slice(rowHead)),
+      );
+    return true;
   }
 
   /** The records that `which` names; `values` stand in its places. */
@@ -127,6 +182,7 @@ export class PackedRows {
     this.#numbers.clear();
     this.#texts.clear();
     this.#shapes.clear();
+    this.#cameIn.clear();
   }
 
   #countShapes(): number {
@@ -136,11 +192,16 @@ export class PackedRows {
   /** Null where the record is to be kept whole. */
   #shapeOf(packed: Packed, at: number): number | null {
     if (Object.keys(packed).length !== fieldsOfPacked || packed.at !== new Date(at).toISOString()) return null;
-    const text = JSON.stringify({
-      kind: packed.kind,
-      hops: packed.stages.map(([hop]) => hop),
-      facts: Object.keys(packed.facts),
-    });
+    return this.#numberOfShape(
+      JSON.stringify({
+        kind: packed.kind,
+        hops: packed.stages.map(([hop]) => hop),
+        facts: Object.keys(packed.facts),
+      }),
+    );
+  }
+
+  #numberOfShape(text: string): number | null {
     const known = this.#known(text);
     if (known !== undefined) return known;
     if (this.#shapesThere >= shapesMax || text.length > shapeMaxLength) return null;
@@ -180,7 +241,7 @@ export class PackedRows {
   }
 }
 
-export function spaceOf({ facts }: Packed): string {
+export function spaceOf({ facts }: Pick<Packed, "facts">): string {
   return typeof facts["space"] === "string" ? facts["space"] : "";
 }
 

@@ -2,11 +2,15 @@
 import type { EvidenceBatch } from "../contract/agent.ts";
 import { hopsOf, isEmitterOf, marks, workKinds } from "../evidence/entry.ts";
 import type { Facts, Hop } from "../evidence/entry.ts";
+import { rowHead } from "./rows.ts";
+import type { Row, Shape } from "./rows.ts";
 import type { SpoolLine } from "./segments.ts";
 
 const hops: ReadonlySet<string> = new Set<Hop>(Object.values(hopsOf).flat());
 const markSet: ReadonlySet<string> = new Set(marks);
 const kindSet: ReadonlySet<string> = new Set(workKinds);
+/** What RFC 3339 has a year for. */
+const instantEnd = Date.UTC(10_000, 0);
 /** Ids, channels and hops are short; anything longer is not ours. */
 const textMax = 300;
 
@@ -23,6 +27,34 @@ export function parseRecord(
   return hasShape(record.kind, body, `${batch.emitter}/${batch.epoch}/${seq}`)
     ? ({ kind: record.kind, body } as unknown as SpoolLine)
     : undefined;
+}
+
+/** A shape of rows; undefined where it is malformed. */
+export function parseShape(shape: unknown): Shape | undefined {
+  if (!isRecord(shape)) return undefined;
+  const { kind, hops: passed, facts } = shape as { readonly [name in keyof Shape]?: unknown };
+  const isOurs =
+    isOneOf(kindSet, kind) &&
+    Array.isArray(passed) &&
+    passed.length <= hops.size &&
+    passed.every((hop) => isOneOf(hops, hop)) &&
+    Array.isArray(facts) &&
+    facts.every((name) => typeof name === "string");
+  return isOurs ? ({ kind, hops: passed, facts } as unknown as Shape) : undefined;
+}
+
+/** A row with its shape, one of `shapes`; undefined where it is malformed. */
+export function parseRow<One extends Shape>(
+  shapes: readonly (One | undefined)[],
+  row: unknown,
+): { readonly shape: One; readonly row: Row } | undefined {
+  if (!Array.isArray(row)) return undefined;
+  const [place, seq, work, at] = row as readonly unknown[];
+  const shape = typeof place === "number" ? shapes[place] : undefined;
+  if (!shape || row.length !== rowHead + shape.hops.length + shape.facts.length) return undefined;
+  if (!isCount(seq) || seq === 0 || !isText(work) || !isCount(at) || at >= instantEnd) return undefined;
+  for (let i = rowHead; i < rowHead + shape.hops.length; i++) if (!Number.isFinite(row[i])) return undefined;
+  return { shape, row: row as Row };
 }
 
 /** What was handed along a channel is answered for by its taker, and by nobody else. */

@@ -1,4 +1,4 @@
-/** The names and lines of spool files: `<emitter>.<epoch>.<n>.jsonl`, one JSON record a line, and `<emitter>.epoch` for the counter. */
+/** The names and lines of spool files: `<emitter>.<epoch>.<n>.jsonl`, JSON lines, each a record or packed ones of one write (`rows.ts`), and `<emitter>.epoch` for the counter. */
 import type { Closing, Entry, Packed, Watermark } from "../evidence/entry.ts";
 
 export type SpoolLine =

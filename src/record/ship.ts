@@ -5,7 +5,7 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
 import type { EvidenceBatch } from "../contract/agent.ts";
-import { lastSeqIn, lastSeqOf, recordOf } from "./lines.ts";
+import { lastSeqIn, lastSeqOf, lineOf, recordsOf } from "./lines.ts";
 import type { SpoolText } from "./lines.ts";
 import { bySegment, parseSegmentFile } from "./segments.ts";
 import type { SegmentName } from "./segments.ts";
@@ -15,7 +15,7 @@ export const batchMaxBytes = 512 << 10;
 /** And so many records at most, so that one commit of the store stays short. */
 export const batchMaxRecords = 1000;
 /** Texts that are under way to the store: while some are stored in one commit, the next are read. Some thousand records together. */
-const textsUnderWay = 8;
+const textsUnderWay = 4;
 const newline = 0x0a;
 
 export interface ShipperOptions {
@@ -120,10 +120,14 @@ export class Shipper {
       const lines = this.#wholeLines(segment);
       if (lines.length === 0) return records;
       let at = 0;
-      while (at < lines.length && records.length < batchMaxRecords) {
+      for (let bytes = 0; at < lines.length && records.length < batchMaxRecords;) {
         const stop = lines.indexOf(newline, at);
-        const record = recordOf(lines.toString("utf8", at, stop));
-        if (record) records.push(record);
+        const line = lineOf(lines.toString("utf8", at, stop));
+        const more = line ? recordsOf(line) : [];
+        // Rows take more where each is a record by itself.
+        bytes += line?.kind === "rows" ? Buffer.byteLength(JSON.stringify(more)) : stop - at;
+        if (bytes > batchMaxBytes && records.length > 0) break;
+        records.push(...more);
         at = stop + 1;
       }
       segment.offset += at;

@@ -8,12 +8,14 @@
  */
 import * as fs from "node:fs";
 import { join } from "node:path";
-import type { Closing, Draft, Emitter, Entry, Facts, Hop, Packed, Watermark, WorkKind } from "../evidence/entry.ts";
+import type { Closing, Draft, Emitter, Entry, Watermark } from "../evidence/entry.ts";
 import { assert } from "../stdx/assert.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import { iso } from "../stdx/time.ts";
-import type { Clock, Instant } from "../stdx/time.ts";
+import type { Clock } from "../stdx/time.ts";
 import { nextEpoch, syncFolder } from "./epoch-counter.ts";
+import { RowLines } from "./rows.ts";
+import type { Packable } from "./rows.ts";
 import { bySegment, emitterNamePattern, parseSegmentFile, segmentFile } from "./segments.ts";
 import type { SpoolLine } from "./segments.ts";
 
@@ -50,6 +52,8 @@ export interface SpoolOptions {
 
 /** Packed records are written here as they come, so that none is a text that waits: those would be most of what outlives a busy edge's garbage. */
 const roomBytes = 256 << 10;
+/** Packed records of one line: it fits a batch, also where each of them is a record by itself. */
+const lineMaxBytes = 128 << 10;
 const newline = 0x0a;
 
 /** Lines that are not known to be on the disk. */
@@ -84,8 +88,6 @@ export class Spool implements Emitter {
   /** Records that are given up: gaps in the numbers. */
   lost = 0;
   #seq = 0;
-  /** The second of the last packed record, as {@link iso} begins it. */
-  #second = { at: Number.NaN, text: "" };
   #segment = 0;
   #file = -1;
   #bytes = 0;
@@ -108,11 +110,11 @@ export class Spool implements Emitter {
   /** From its start on, the packed records that are not handed to the kernel yet. */
   #room = Buffer.alloc(0);
   #roomUsed = 0;
-  #packed = 0;
   #packTimer: NodeJS.Timeout | undefined;
   #syncTimer: NodeJS.Timeout | undefined;
   #retired: number[] = [];
   #syncing: Promise<void> = Promise.resolve();
+  readonly #rows: RowLines;
   readonly #folder: string;
   readonly #clock: Clock;
   readonly #segmentBytes: number;
@@ -125,6 +127,7 @@ export class Spool implements Emitter {
     this.name = name;
     this.epoch = epoch;
     this.renamed = renamed;
+    this.#rows = new RowLines(name, epoch);
     this.#folder = options.folder;
     this.#clock = options.clock;
     this.#segmentBytes = options.segmentBytes ?? segmentMaxBytes;
@@ -143,27 +146,9 @@ export class Spool implements Emitter {
     return entry;
   }
 
-  pack(record: {
-    readonly work: string;
-    readonly kind: WorkKind;
-    readonly stages: readonly (readonly [hop: Hop, ms: number])[];
-    readonly facts: Facts;
-    readonly startedAt: number;
-  }): void {
-    const seq = this.#next();
-    const at = this.#isoOf(record.startedAt as Instant);
-    const body: Packed = {
-      work: record.work,
-      kind: record.kind,
-      emitter: this.name,
-      epoch: this.epoch,
-      seq,
-      at,
-      stages: record.stages,
-      facts: record.facts,
-    };
-    this.#keep(JSON.stringify({ kind: "packed", body } satisfies SpoolLine));
-    if (this.#packed >= packedWaitMax) this.#flush();
+  pack(record: Packable): void {
+    this.#keep(this.#rows.add(record, this.#next()));
+    if (this.#rows.count >= packedWaitMax || this.#roomUsed >= lineMaxBytes) this.#flush();
     else this.#packTimer ??= setTimeout(() => this.#flush(), packedWaitMs).unref();
   }
 
@@ -219,38 +204,32 @@ export class Spool implements Emitter {
     return this.#seq;
   }
 
-  /** {@link iso}, where many in a row are of one second. */
-  #isoOf(at: Instant): string {
-    const second = Math.floor(at / 1000);
-    if (second !== this.#second.at) this.#second = { at: second, text: iso((second * 1000) as Instant).slice(0, -4) };
-    return `${this.#second.text}${String(at - second * 1000).padStart(3, "0")}Z`;
-  }
-
   #append(record: SpoolLine): void {
     this.#flush();
     this.#put(Buffer.from(`${JSON.stringify(record)}\n`, "utf8"), 1);
   }
 
+  /** A piece of the line of packed records; there is room for its end behind each. */
   #keep(text: string): void {
     // No character of a text has more than three bytes in UTF-8.
-    const needs = 3 * text.length + 1;
+    const needs = 3 * (text.length + this.#rows.endLength);
     if (this.#roomUsed + needs > this.#room.length) {
-      this.#flush();
-      this.#room = Buffer.allocUnsafeSlow(Math.max(roomBytes, needs));
+      const begun = this.#room.subarray(0, this.#roomUsed);
+      this.#room = Buffer.allocUnsafeSlow(Math.max(roomBytes, begun.length + needs));
+      this.#room.set(begun);
     }
     this.#roomUsed += this.#room.write(text, this.#roomUsed, "utf8");
-    this.#room[this.#roomUsed++] = newline;
-    this.#packed += 1;
   }
 
   #flush(): void {
     clearTimeout(this.#packTimer);
     this.#packTimer = undefined;
-    const [count, used] = [this.#packed, this.#roomUsed];
+    const { count } = this.#rows;
     if (count === 0) return;
+    const used = this.#roomUsed + this.#room.write(this.#rows.end(), this.#roomUsed, "utf8");
     const lines = this.#room.subarray(0, used);
     this.#room = this.#room.subarray(used);
-    this.#packed = this.#roomUsed = 0;
+    this.#roomUsed = 0;
     this.#put(lines, count);
   }
 

@@ -1,5 +1,6 @@
 /** What the evidence store and its worker thread say to each other. */
-import type { CountedRow, Sent } from "./evidence-database.ts";
+import type { CountedRow } from "./evidence-database.ts";
+import type { Sent } from "./intake.ts";
 import type { PassagesQuery } from "./evidence-passages.ts";
 import type { SpanQuery } from "./evidence-span.ts";
 import type { listCounts } from "./request-counts.ts";

@@ -9,9 +9,10 @@ import { endOfEntry, endOfPacked, waitsOfEntry, waitsOfPacked } from "../evidenc
 import type { CountedKind, EndCode, Ending, Wait, Waited } from "../evidence/endings.ts";
 import { isCode, splitCode } from "../evidence/codes.ts";
 import { lastedMs } from "../evidence/entry.ts";
-import type { Entry, Packed } from "../evidence/entry.ts";
+import type { Entry } from "../evidence/entry.ts";
 import { bucketOf } from "../evidence/waits.ts";
 import type { CountedRow, EvidenceDatabase } from "./evidence-database.ts";
+import type { PackedBrief } from "./packed-rows.ts";
 
 /** Works of one code that are kept as samples, the newest: those behind an incident. */
 export const samplesKept = 20;
@@ -63,7 +64,7 @@ export class WorkCounts {
     this.#end(this.#joined(end, entry), at);
   }
 
-  camePacked(packed: Packed, at: number): void {
+  camePacked(packed: PackedBrief, at: number): void {
     const end = endOfPacked(packed);
     if (!end) return;
     this.#end(end, at + lastedMs(packed));

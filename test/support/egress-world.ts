@@ -17,6 +17,7 @@ import type { Entry, Packed } from "../../src/evidence/entry.ts";
 import { expand } from "../../src/evidence/expand.ts";
 import { explain } from "../../src/evidence/explain.ts";
 import type { Explanation } from "../../src/evidence/verdict.ts";
+import { recordsIn } from "../../src/record/lines.ts";
 import { openSpool, type Spool } from "../../src/record/spool.ts";
 import { instant } from "../../src/stdx/time.ts";
 import { eventually } from "./eventually.ts";
@@ -240,12 +241,7 @@ export class EgressWorld implements AsyncDisposable {
   #lines(): readonly { readonly kind: string; readonly body: unknown }[] {
     const folder = join(this.folder, "spool");
     const files = readdirSync(folder).filter((file) => file.startsWith("gateway-t1") && file.includes("jsonl"));
-    return files.sort().flatMap((file) =>
-      readFileSync(join(folder, file), "utf8")
-        .split("\n")
-        .filter((line) => line !== "")
-        .map((line) => JSON.parse(line) as { kind: string; body: unknown }),
-    );
+    return files.sort().flatMap((file) => recordsIn(readFileSync(join(folder, file))));
   }
 }
 
