@@ -39,6 +39,7 @@ export const de: Words = {
   copied: "Kopiert",
   again: "Noch einmal",
   more: "Mehr",
+  before: "Weiter vorn",
   since: (time) => `seit ${time}`,
   none: "keine",
   never: "nie",

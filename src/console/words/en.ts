@@ -40,6 +40,7 @@ export const en = {
   copied: "Copied",
   again: "Try again",
   more: "More",
+  before: "Back up the list",
   since: (time: string) => `since ${time}`,
   none: "none",
   never: "never",
