@@ -120,6 +120,6 @@ function changeOf(pairs: readonly string[]): Record<string, string> {
   throw new CliFailure(exit.usage, {
     code: "settings-invalid",
     says: `${problems.join("; ")}.`,
-    next: "Write settings as KEY=VALUE; `waybill help space set` lists them.",
+    next: "Write settings as KEY=VALUE; `waybill space show OWNER/NAME` lists them.",
   });
 }
