@@ -233,7 +233,7 @@ describe("the Xet protocol's server", () => {
   });
 
   test("tells of a shard's checking line by line, where the client reads that", async () => {
-    const { packed, xorb, file } = uploadOf(hashes, bytesOf("lines", 200_000));
+    const { packed, xorb, file } = uploadOf(hashes, bytesOf("lines", 100_000));
     await post(`/v1/xorbs/default/${xorb}`, packed);
     const lines = async (shard: Uint8Array): Promise<object[]> =>
       (await (await post("/v2/shards", shard)).text())

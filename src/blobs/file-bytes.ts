@@ -1,5 +1,6 @@
 /** A part of a file, read ahead by one piece into memory that is used again: however much is read, no more than two pieces of it are held. */
 import { open } from "node:fs/promises";
+import { giveBack } from "../stdx/give-back.ts";
 import type { ByteRange } from "./blobs.ts";
 
 /** Of one piece: what a connection takes at once. */
@@ -21,7 +22,10 @@ export async function* fileBytes(file: string, { from, to }: ByteRange): AsyncGe
   try {
     for (let turn = 1; ; turn++) {
       const piece = await loading;
-      if (piece.length === 0) return;
+      if (piece.length === 0) {
+        for (const used of memory) giveBack(used);
+        return;
+      }
       loading = at < to ? load(turn) : Promise.resolve(new Uint8Array());
       loading.catch(() => undefined); // Awaited in the next round.
       yield piece;

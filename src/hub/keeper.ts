@@ -16,7 +16,8 @@ import { sweepParts } from "./lfs-parts.ts";
 import { notedLarge, proposalFolders, type LargeNote } from "./lfs-store.ts";
 import type { LfsPointer } from "./lfs-pointer.ts";
 import type { Threads } from "./xet/threads.ts";
-import { xorbKind, type XetStore } from "./xet/store.ts";
+import type { XetStore } from "./xet/store.ts";
+import { xorbKind } from "./xet/stored-chunks.ts";
 
 export interface KeeperOptions {
   readonly xet: XetStore;

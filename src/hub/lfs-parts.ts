@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { FolderBlobs } from "../blobs/folder.ts";
 import type { BlobName } from "../blobs/blobs.ts";
 import { gathered } from "../blobs/gathered.ts";
+import { giveBack } from "../stdx/give-back.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { LfsPointer } from "./lfs-pointer.ts";
 import type { LfsStore, Stored } from "./lfs-store.ts";
@@ -58,10 +59,10 @@ export class LfsParts {
       };
     const digest = createHash("sha256");
     const name = nameOf(pointer, number);
+    const memory = new Uint8Array(Math.min(pieceBytes, Math.max(1, size)));
     try {
       // One that is sent again may be another: the last is what counts.
       await parts.remove(name);
-      const memory = new Uint8Array(Math.min(pieceBytes, Math.max(1, size)));
       await parts.put(
         name,
         checked(
@@ -73,6 +74,8 @@ export class LfsParts {
     } catch (error) {
       if (error instanceof WrongPart) return { ok: false, status: 422, says: error.message };
       throw error;
+    } finally {
+      giveBack(memory);
     }
     return { ok: true, etag: `"${digest.digest("hex")}"` };
   }

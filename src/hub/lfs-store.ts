@@ -7,6 +7,7 @@ import { mkdir, readdir, readFile, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { FolderBlobs } from "../blobs/folder.ts";
 import { gathered } from "../blobs/gathered.ts";
+import { giveBack } from "../stdx/give-back.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { TermRow } from "../catalog/large-files.ts";
 import { isOneOf } from "./errors.ts";
@@ -207,9 +208,9 @@ export class LfsStore {
       missing -= counted;
       this.#await(by, -counted);
     };
+    const memory = new Uint8Array(Math.min(pieceBytes, Math.max(1, size)));
     try {
       const blobs = this.#blobs(repository);
-      const memory = new Uint8Array(Math.min(pieceBytes, Math.max(1, size)));
       const pieces = gathered(bytes, memory.length, () => memory);
       kept = await blobs.put({ kind: objects, digest: oid }, checked(counted(pieces, came), pointer));
       return { ok: true };
@@ -217,6 +218,7 @@ export class LfsStore {
       if (error instanceof WrongContent) return no("wrong-content", error.message);
       throw error;
     } finally {
+      giveBack(memory);
       came(missing);
       if (!kept) await this.#account(repository, -size);
     }

@@ -1,5 +1,6 @@
-/** What a client sends, in pieces whose memory is given back as soon as they were used: otherwise it waits for a collection, and tens of megabytes of it with it. */
+/** What a client sends, in pieces whose memory is given back as soon as they were used. */
 import type { IncomingMessage } from "node:http";
+import { giveBack } from "../stdx/give-back.ts";
 
 /**
  * A piece is good until the next is asked for. Whoever breaks off leaves the rest with the request, paused, so that it can still be
@@ -47,8 +48,3 @@ export async function* receiveAll(request: IncomingMessage): AsyncGenerator<Uint
 }
 
 function ignore(): void {}
-
-/** Where it is an allocation of its own, as those of connections are. */
-function giveBack({ buffer, byteLength }: Buffer): void {
-  if (byteLength === buffer.byteLength) (buffer as ArrayBuffer).transfer(0);
-}

@@ -9,7 +9,7 @@ import { emptyFile, XetHashes, type Leaf } from "./hashes.ts";
 import { jobs, Tools } from "./jobs.ts";
 import { readLz4Frame } from "./lz4.ts";
 import { readShard, writeXorbShard } from "./shard.ts";
-import { XorbReader, xorbChunksMax } from "./xorb.ts";
+import { joinPlain, XorbReader, xorbChunksMax } from "./xorb.ts";
 import { leavesOf as leavesOfRows, XorbTable } from "./xorb-table.ts";
 import { bytesOf, cut, lz4Frame, packings, packShard, packXorb, sha256, uploadOf } from "./writer.suite.ts";
 
@@ -240,6 +240,25 @@ describe("a xorb", () => {
     const found = read(Buffer.concat([packXorb([Buffer.from("abc")]), Buffer.from("XETBLOB and more")]));
     assert.deepEqual(found, [Buffer.from("abc")]);
   });
+});
+
+test("chunks that are not packed are put together where they lie; others, and what is cut off, are left to be unpacked", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.uint8Array({ minLength: 1, maxLength: 50 }), fc.constantFrom(...packings)), {
+        minLength: 1,
+      }),
+      fc.nat({ max: 7 }),
+      (drawn, missing) => {
+        const chunks = drawn.map(([chunk]) => chunk);
+        const packed = packXorb(chunks, (n) => drawn[n]?.[1] ?? "none");
+        const isPlain = drawn.every(([, how]) => how === "none");
+        assert.equal(joinPlain(packed.subarray(0, packed.length - 1 - missing)), undefined);
+        const joined = joinPlain(packed);
+        assert.deepEqual(joined && Buffer.from(joined), isPlain ? Buffer.concat(chunks) : undefined);
+      },
+    ),
+  );
 });
 
 /** Whether the byte is in the head of an LZ4 frame, or a chunk's header. */

@@ -3,18 +3,20 @@
  * it. A xorb is named only by who has brought it: nobody learns that a chunk is here from another's bytes, and nobody reads those.
  */
 import { proposalHolder, type LargeFiles as Rows, type XetFileRow } from "../../catalog/large-files.ts";
-import type { BlobName, Blobs, ByteRange } from "../../blobs/blobs.ts";
+import type { Blobs, ByteRange } from "../../blobs/blobs.ts";
 import { gathered } from "../../blobs/gathered.ts";
+import { giveBack } from "../../stdx/give-back.ts";
 import type { RandomBytes } from "../../stdx/ids.ts";
 import type { Clock } from "../../stdx/time.ts";
 import { findLarge, noteLarge } from "../lfs-store.ts";
 import { Kept } from "./kept.ts";
 import { toHex } from "./hash-text.ts";
+import { nameOf, refuseDamage, StoredChunks } from "./stored-chunks.ts";
 import { writeXorbShard, type Shard, type ShardFile } from "./shard.ts";
 import { partOf, type FileTerm } from "./terms.ts";
 import type { Threads } from "./threads.ts";
 import { sentXorbMaxBytes, xorbChunksMax, xorbMaxBytes } from "./xorb.ts";
-import { tableMaxBytes, XorbTable, type ChunkRange } from "./xorb-table.ts";
+import { tableMaxBytes, XorbTable } from "./xorb-table.ts";
 
 /** Who brings something, and for which repository. */
 export interface Scope {
@@ -54,15 +56,8 @@ export interface XetLimits {
   readonly shardFilesMaxBytes: number;
 }
 
-export const xorbKind = "xorbs";
-const nameOf = (xorb: string): BlobName => ({ kind: xorbKind, digest: xorb });
-
 /** What goes to a thread, or to the disk, at once: two of them for each who writes. */
 const pieceBytes = 1 << 18;
-/** Of a xorb that is read, in whole chunks: one of them for each who reads. */
-const readBytes = 1 << 18;
-/** Unpacked at once, in whole chunks: two of them for each who reads. */
-const unpackedMaxBytes = 1 << 18;
 /** Of writers that we know no chunk but a file's last one is under 8 kB; eight times as many are nobody's. */
 const chunkLeastBytes = 1 << 10;
 /** Tables and files that were looked at lately, 330 KB each at the most: what a few hundred clients are in the middle of. */
@@ -83,9 +78,12 @@ export class XetStore {
   readonly #options: XetStoreOptions;
   readonly #tables = new Kept<XorbTable>(tablesKept);
   readonly #files = new Kept<XetFileRow>(filesKept);
+  readonly #stored: StoredChunks;
 
   constructor(options: XetStoreOptions) {
     this.#options = options;
+    const { blobs, threads } = options;
+    this.#stored = new StoredChunks({ blobs, threads, tableOf: (xorb) => this.table(xorb) });
     this.blobs = options.blobs;
     this.rows = options.rows;
   }
@@ -121,6 +119,7 @@ export class XetStore {
       checking.catch(() => undefined); // Awaited with the next piece.
     }
     await checking;
+    for (const used of free) giveBack(used);
     const found = await job.end();
     if ("wrong" in found) throw new WrongXorb(found.wrong);
     if (found.hash !== xorb) throw new WrongXorb(`what was sent is the xorb ${found.hash}, not ${xorb}`);
@@ -230,7 +229,7 @@ export class XetStore {
     const free: Uint8Array[] = [];
     let done = 0;
     let taking: Promise<void> = Promise.resolve();
-    for await (const { packed, bytes } of this.#packed(terms, free)) {
+    for await (const { packed, bytes } of this.#stored.packed(terms, free)) {
       await taking;
       taking = job.take(packed).then(({ value, memory }) => {
         refuseDamage(value);
@@ -240,6 +239,7 @@ export class XetStore {
       onProgress((done += bytes));
     }
     await taking;
+    for (const used of free) giveBack(used);
     return await job.end();
   }
 
@@ -316,7 +316,7 @@ export class XetStore {
   ): AsyncGenerator<Uint8Array> {
     const part = await partOf(terms, range, (xorb) => this.table(xorb));
     let [skip, left] = [part.skip, Math.min(range.to, bytes) - range.from];
-    for await (const piece of this.#unpacked(part.terms)) {
+    for await (const piece of this.#stored.unpacked(part.terms)) {
       const bytesHere = piece.subarray(skip, skip + left);
       skip = Math.max(0, skip - piece.length);
       left -= bytesHere.length;
@@ -324,73 +324,9 @@ export class XetStore {
     }
     if (left > 0) throw new Error(`a file's terms have ${left} bytes less than it should`);
   }
-
-  /** While one piece is used, the next is read and unpacked. Each is good until the next is asked for. */
-  async *#unpacked(terms: readonly FileTerm[]): AsyncGenerator<Uint8Array> {
-    using job = this.#options.threads.begin("unpack");
-    const free: Uint8Array[] = [];
-    const pieces = this.#packed(terms, free);
-    const load = async (into: Uint8Array = new Uint8Array(unpackedMaxBytes)): Promise<Uint8Array | undefined> => {
-      const next = await pieces.next();
-      if (next.done === true) return undefined;
-      const { value: unpacked, memory } = await job.take(next.value.packed, into);
-      free.push(memory);
-      if ("wrong" in unpacked) throw new Error(`a stored xorb is damaged: ${unpacked.wrong}`);
-      return unpacked;
-    };
-    let loading = load();
-    let used: Uint8Array | undefined;
-    try {
-      for (;;) {
-        const piece = await loading;
-        if (piece === undefined) return;
-        loading = load(used);
-        loading.catch(() => undefined); // Awaited in the next round.
-        yield piece;
-        used = new Uint8Array(piece.buffer);
-      }
-    } finally {
-      await loading.catch(() => undefined); // Whoever read has gone, or has been told.
-    }
-  }
-
-  /** The terms' chunks as they are stored, whole ones in each piece, in memory out of `free` where some is there. */
-  async *#packed(
-    terms: readonly FileTerm[],
-    free: Uint8Array[],
-  ): AsyncGenerator<{ readonly packed: Buffer; readonly bytes: number }> {
-    for (const term of terms) {
-      const table = await this.table(term.xorb);
-      for (const range of pieces(table, term)) {
-        const { start, end } = table.packed(range);
-        const packed = await this.blobs.read(nameOf(term.xorb), { from: start, to: end }, free.pop());
-        if (packed.length !== end - start) throw new Error(`the xorb ${term.xorb} is shorter than its table says`);
-        yield { packed, bytes: table.lengthOf(range) };
-      }
-    }
-  }
 }
 
 class WrongXorb extends Error {}
-
-/** A xorb was whole when it was stored, so what is not now is the disk's fault. */
-function refuseDamage(answer: unknown): void {
-  const wrong = (answer as { wrong?: string } | undefined)?.wrong;
-  if (wrong !== undefined) throw new Error(`a stored xorb is damaged: ${wrong}`);
-}
-
-function* pieces(table: XorbTable, { from, to }: ChunkRange): Generator<ChunkRange> {
-  for (let first = from; first < to;) {
-    const limit = table.packedEnd(first - 1) + readBytes;
-    let last = first + 1;
-    let bytes = table.chunkLength(first);
-    // What packs very well is no reason to have very much of it at once.
-    while (last < to && table.packedEnd(last) <= limit && bytes + table.chunkLength(last) <= unpackedMaxBytes)
-      bytes += table.chunkLength(last++);
-    yield { from: first, to: last };
-    first = last;
-  }
-}
 
 function isAskedFor(hash: Uint8Array): boolean {
   return Buffer.from(hash.buffer, hash.byteOffset, hash.length).readBigUInt64LE(24) % askedFor === 0n;

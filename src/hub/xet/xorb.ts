@@ -126,6 +126,26 @@ export class XorbReader {
   }
 }
 
+/** Whole chunks that are not packed: their bytes put together where they lie, without what stands before each. Undefined where one is packed, or not whole. */
+export function joinPlain(chunks: Uint8Array): Uint8Array | undefined {
+  const ends: number[] = [];
+  for (let at = 0; at < chunks.length;) {
+    if (at + chunkHeaderBytes > chunks.length) return undefined;
+    const head = readHeader(chunks.subarray(at, at + chunkHeaderBytes));
+    at += chunkHeaderBytes + head.packed;
+    if (head.version !== 0 || head.scheme !== scheme.none || head.packed !== head.length || at > chunks.length)
+      return undefined;
+    ends.push(at);
+  }
+  let [start, filled] = [0, 0];
+  for (const end of ends) {
+    chunks.copyWithin(filled, start + chunkHeaderBytes, end);
+    filled += end - start - chunkHeaderBytes;
+    start = end;
+  }
+  return chunks.subarray(0, filled);
+}
+
 interface Header {
   readonly version: number;
   readonly packed: number;
