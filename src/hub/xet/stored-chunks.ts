@@ -90,10 +90,13 @@ export class StoredChunks {
 }
 
 /** A xorb was whole when it was stored, so what is not now is the disk's fault. */
-export function refuseDamage<Value>(answer: Value | Wrong): Value {
-  if (typeof answer === "object" && answer !== null && "wrong" in answer)
-    throw new Error(`a stored xorb is damaged: ${answer.wrong}`);
-  return answer as Value;
+export function refuseDamage<Value extends Uint8Array | undefined>(answer: Value | Wrong): Value {
+  if (isWrong(answer)) throw new Error(`a stored xorb is damaged: ${answer.wrong}`);
+  return answer;
+}
+
+function isWrong(answer: Uint8Array | Wrong | undefined): answer is Wrong {
+  return answer !== undefined && "wrong" in answer;
 }
 
 function* pieces(table: XorbTable, { from, to }: ChunkRange): Generator<ChunkRange> {
