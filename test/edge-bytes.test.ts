@@ -5,14 +5,16 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { Server } from "node:http";
-import { connect } from "node:net";
-import type { AddressInfo, Server as NetServer } from "node:net";
+import { connect, createServer as createNetServer } from "node:net";
+import type { AddressInfo, Server as NetServer, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
+import { SocketMemory } from "../src/http/socket-memory.ts";
 import { appHost, edgeWorld } from "./support/edge-world.ts";
 import type { EdgeWorld } from "./support/edge-world.ts";
+import { eventually } from "./support/eventually.ts";
 import { shimDoor } from "./support/shim-door.ts";
 
 const bodyBytes = 3_000_000;
@@ -137,3 +139,40 @@ describe("edge and shim", () => {
     assert.deepEqual(world.errors, []);
   });
 });
+
+test(
+  "this Node's accepted sockets are read as those with `onread`, and wait and end as ever",
+  { timeout: 60_000 },
+  async () => {
+    const memory = new SocketMemory();
+    const server = createNetServer({ allowHalfOpen: true, pauseOnConnect: true });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const visitor = connect((server.address() as AddressInfo).port, "127.0.0.1");
+    try {
+      const [accepted] = (await once(server, "connection")) as [Socket];
+      let [text, events, ended] = ["", 0, false];
+      accepted.on("data", () => (events += 1)).on("end", () => (ended = true));
+      const take = (bytes: Buffer): boolean => {
+        text += bytes.toString();
+        if (text === "one") accepted.pause();
+        return true;
+      };
+      assert.equal(memory.adopt(accepted, take), true);
+      accepted.resume();
+      visitor.write("one");
+      await eventually("the first came", () => text === "one");
+      visitor.end("two");
+      await eventually("the rest is on its way", () => visitor.writableFinished);
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.equal(text, "one");
+      accepted.resume();
+      await eventually("the end", () => ended);
+      assert.deepEqual([text, events], ["onetwo", 0]);
+      accepted.end();
+    } finally {
+      visitor.destroy();
+      server.close();
+    }
+  },
+);

@@ -36,15 +36,17 @@ export function tunnel({ visitor, fromVisitor, upstream, fromApp, head, onCount,
     onClosed(ended);
   };
   visitor.write(head, "latin1");
-  const toApp = (bytes: Buffer): void => {
+  const toApp = (bytes: Buffer): boolean => {
     onCount("to-app", bytes.length);
     if (!app.write(bytes)) visitor.pause();
+    return app.writableLength === 0;
   };
   if (fromApp.length > 0) {
     onCount("to-visitor", fromApp.length);
     if (!visitor.write(fromApp)) app.pause();
   }
   if (fromVisitor.length > 0) toApp(fromVisitor);
+  upstream.memory.adopt(visitor, toApp);
   app.on("drain", () => visitor.resume()).on("end", () => visitor.end());
   visitor
     .on("drain", () => app.resume())

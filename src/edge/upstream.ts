@@ -67,6 +67,8 @@ export class Upstream implements ResponseSink {
   idleSince = 0;
   /** What became of its last answer's head. */
   shown: ShownHead | undefined;
+  /** What it is read into. */
+  readonly memory: SocketMemory;
   readonly #socket: Socket;
   readonly #owner: UpstreamOwner;
   readonly #parser: ResponseParser;
@@ -85,6 +87,7 @@ export class Upstream implements ResponseSink {
   constructor({ path, name, visitor, owner, memory }: UpstreamOptions) {
     this.name = name;
     this.visitor = visitor;
+    this.memory = memory;
     this.id = `${name.emitter}/${name.epoch}/${name.connection}`;
     this.#owner = owner;
     this.#parser = new ResponseParser(this);

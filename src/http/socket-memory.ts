@@ -3,6 +3,7 @@
  * most of the processor's time was the collector's. Here all sockets share one piece, out of which what came is copied; one on which much
  * comes has a piece of its own for as long, of which nothing is copied.
  */
+import { Socket } from "node:net";
 import type { OnReadOpts } from "node:net";
 
 export interface SocketMemoryOptions {
@@ -21,6 +22,7 @@ export class SocketMemory {
   readonly #ownBytes: number;
   readonly #shared = Buffer.allocUnsafeSlow(sharedBytes);
   readonly #free: Buffer[] = [];
+  readonly #places = onreadPlaces();
 
   constructor({ ownBytes }: SocketMemoryOptions = { ownBytes: sharedBytes }) {
     this.#ownBytes = ownBytes;
@@ -55,4 +57,37 @@ export class SocketMemory {
       },
     };
   }
+
+  /**
+   * The same for a socket that a server accepted, from now on. Node's servers take no `onread`, so what a socket does with one when it is
+   * made is done here. False, and `data` events come as ever, where it is no plain socket, where something waits to be read already, or
+   * where this Node keeps these things elsewhere.
+   */
+  adopt(socket: Socket, take: (bytes: Buffer) => boolean): boolean {
+    const handle = (socket as Partial<WithHandle>)._handle;
+    if (this.#places === undefined || Object.getPrototypeOf(socket) !== Socket.prototype) return false;
+    if (typeof handle?.useUserBuffer !== "function" || socket.readableLength > 0 || socket.readableEnded) return false;
+    const { buffer, callback } = this.reader(take);
+    const [ofMemory, ofCallback, ofNext] = this.#places;
+    Object.assign(socket, { [ofMemory]: this.#shared, [ofCallback]: callback, [ofNext]: buffer });
+    handle.useUserBuffer(this.#shared);
+    // The stream takes itself to be reading from now on, as that of a socket which connects does: else it would begin to by itself, paused
+    // or not. And one that was paused before went on, into a buffer of the stream's.
+    socket.read(0);
+    if (socket.isPaused()) socket.pause();
+    return true;
+  }
+}
+
+interface WithHandle {
+  readonly _handle: { readonly useUserBuffer?: (memory: Uint8Array) => void } | null;
+}
+
+/** Where a socket keeps memory, `callback` and `buffer` of its `onread`; undefined where this Node has no such places. */
+function onreadPlaces(): readonly [symbol, symbol, symbol] | undefined {
+  const own = Object.getOwnPropertySymbols(new Socket());
+  const [memory, callback, next] = ["kBuffer", "kBufferCb", "kBufferGen"].map((name) =>
+    own.find(({ description }) => description === name),
+  );
+  return memory && callback && next && [memory, callback, next];
 }

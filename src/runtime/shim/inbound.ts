@@ -2,7 +2,7 @@
  * `in.sock`: each connection of an edge is one connection to the app, announced by a preamble; or a question about one.
  * The bytes that the app's socket accepted are counted when each write is done: `bytesWritten` would count what is only buffered.
  */
-import { createServer, type OnReadOpts, type Server, type Socket } from "node:net";
+import { createServer, Socket, type OnReadOpts, type Server } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { parsePreamble, preambleMaxBytes, type ConnectionAnswer, type Preamble } from "../../contract/preamble.ts";
@@ -106,7 +106,7 @@ function open(
   };
   const app = host.connect(memory.reader(toEdge));
   if (app) endUnopened(app, withinMs);
-  const closed = app ? carry(host, inbound, app, connection, first, toEdge) : refuse(inbound, connection);
+  const closed = app ? carry(host, memory, inbound, app, connection, first, toEdge) : refuse(inbound, connection);
   const note = (): boolean => (connection.stopping = host.stopping());
   if (app) app.once("close", note);
   else note();
@@ -133,6 +133,7 @@ function endUnopened(app: Duplex, withinMs: number): void {
 /** Carries both ways with half-close and back-pressure; resolves when both ends are closed. */
 function carry(
   host: InboundHost,
+  memory: SocketMemory,
   inbound: Socket,
   app: Duplex,
   connection: Connection,
@@ -140,14 +141,18 @@ function carry(
   toEdge: (bytes: Buffer) => void,
 ): Promise<void> {
   const accepted = (bytes: number): void => void (connection.acceptedBytes += bytes);
-  const toApp = (bytes: Buffer): void => {
+  const toApp = (bytes: Buffer): boolean => {
     host.incoming(connection);
     connection.handedBytes += bytes.length;
     const more = app.write(bytes);
-    if (isWritten(app)) accepted(bytes.length);
+    const written = isWritten(app);
+    if (written) accepted(bytes.length);
     else app.write(nothing, (error) => error ?? accepted(bytes.length));
     if (!more) inbound.pause();
+    // What is no socket may keep what was written to it.
+    return written && app instanceof Socket;
   };
+  memory.adopt(inbound, toApp);
   const begin = (): void => {
     connection.connected = true;
     if (first.length > 0) toApp(first);
