@@ -76,6 +76,27 @@ describe("the edge's limits", () => {
       await until("it may again", async () => (await ask(world, "/", from("2001:db8::2"))).status === 200);
     }));
 
+  test("what an address has under way at another worker of the edge counts here", async () => {
+    const at: EdgeWorld[] = [];
+    const worker = (n: number) =>
+      edgeWorld(app, {
+        proxies,
+        guard: { addressRequests: 1 },
+        share: (told) => at[1 - n]?.edge.learn(`edge-${n}`, told),
+      });
+    at.push(await worker(0), await worker(1));
+    const [here, elsewhere] = at as [EdgeWorld, EdgeWorld];
+    try {
+      const leave = await taken(elsewhere, from("203.0.113.7"));
+      const status = async (): Promise<number> => (await ask(here, "/", from("203.0.113.7"))).status;
+      await until("it is refused", async () => (await status()) === 429);
+      leave();
+      await until("it may again", async () => (await status()) === 200);
+    } finally {
+      for (const world of at) await world.close();
+    }
+  });
+
   test("a WebSocket counts for as long as it is open", () =>
     withEdge({ guard: { addressRequests: 1 }, upstream: { onOpen: upgraded } }, async (world) => {
       const head = `GET / HTTP/1.1\r\nHost: ${appHost}\r\nX-Forwarded-For: 203.0.113.9\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`;

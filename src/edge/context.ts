@@ -95,7 +95,12 @@ export class EdgeContext {
     });
     this.told = new ToldOneByOne(strangersToldPerMinute, () => options.clock.monotonic());
     this.#elsewhere = new Elsewhere(this.gradio);
-    this.guard = new Guard(options.guard, () => options.clock.monotonic());
+    const { share } = options;
+    this.guard = new Guard(
+      options.guard,
+      () => options.clock.monotonic(),
+      share && ((uses) => share({ type: "uses", uses })),
+    );
     this.sticky = new Sticky({
       busy: (replica) => this.busy(replica),
       isShunned: (replica) => this.#shunned.has(replica),
@@ -106,8 +111,12 @@ export class EdgeContext {
 
   /** As {@link Edge.learn}. */
   learn(worker: string, told: Shared | "ended"): void {
-    if (told === "ended") return this.#elsewhere.workerEnded(worker);
+    if (told === "ended") {
+      this.guard.forget(worker);
+      return this.#elsewhere.workerEnded(worker);
+    }
     if (told.type === "session") return this.sticky.learn(told);
+    if (told.type === "uses") return this.guard.learn(worker, told.uses);
     this.#elsewhere.take(worker, told);
   }
 

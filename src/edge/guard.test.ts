@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { Guard, countedAs } from "./guard.ts";
 import type { Entered, GuardLimits } from "./guard.ts";
 import type { SpaceLimits } from "./ports.ts";
+import type { SharedUse } from "./used-elsewhere.ts";
 
 const wide: GuardLimits = {
   addressConnections: 1_000_000,
@@ -112,10 +113,10 @@ describe("what is kept of addresses", () => {
     enter("192.0.2.2");
     assert.ok(one.ok);
     one.leave();
-    clock.now = 3_999;
+    clock.now = 4_999;
     guard.sweep();
     assert.equal(guard.size, 2);
-    clock.now = 4_000;
+    clock.now = 5_000;
     guard.sweep();
     assert.equal(guard.size, 1);
   });
@@ -150,5 +151,96 @@ describe("what is kept of addresses", () => {
         }
       }),
     );
+  });
+});
+
+describe("one limit for all workers of an edge", () => {
+  /** What one tells reaches the others at once; it tells when it is swept. */
+  function workers(count: number, limits: Partial<GuardLimits>) {
+    const clock = { now: 0 };
+    const told: SharedUse[][] = [];
+    const all: Guard[] = Array.from({ length: count }, (_, n) => {
+      const share = (uses: readonly SharedUse[]): void => {
+        told.push([...uses]);
+        all.forEach((other, m) => m !== n && other.learn(`edge-${n}`, uses));
+      };
+      return new Guard({ ...wide, ...limits }, () => clock.now, share);
+    });
+    const enter = (n: number, address = "192.0.2.1", of: SpaceLimits = {}): Entered =>
+      (all[n] as Guard).enter({ space: "a/b", limits: of, address });
+    const sweep = (): void => all.forEach((guard) => guard.sweep());
+    return { clock, all, told, enter, sweep };
+  }
+
+  test("requests under way elsewhere count, until they are over", () => {
+    const { enter, sweep } = workers(3, { addressRequests: 2 });
+    const first = enter(0);
+    assert.ok(first.ok && enter(1).ok);
+    sweep();
+    for (const n of [0, 1, 2])
+      assert.equal(refused(enter(n)).detail, "This address has 2 requests under way, and may have 2.");
+    assert.ok(enter(2, "192.0.2.2").ok);
+    first.leave();
+    sweep();
+    assert.ok(enter(2).ok);
+  });
+
+  test("so does what a Space has, by its owner's limit, and an address's connections", () => {
+    const { all, enter, sweep } = workers(2, { addressConnections: 1 });
+    assert.ok(enter(0, "192.0.2.1", { requests: 1 }).ok);
+    const leave = all[0]?.connect("192.0.2.7");
+    sweep();
+    assert.equal(refused(enter(1, "192.0.2.2", { requests: 1 })).code, "capacity/space-busy");
+    assert.equal(all[1]?.connect("192.0.2.7"), undefined);
+    leave?.();
+    sweep();
+    assert.ok(all[1]?.connect("192.0.2.7"));
+  });
+
+  test("an address that asks all of them as fast as it can gets its rate once", () => {
+    const { clock, enter, sweep } = workers(3, { addressPerSecond: 40 });
+    let served = 0;
+    const seconds = 60;
+    for (; clock.now < seconds * 1_000; clock.now += 25) {
+      for (const n of [0, 1, 2])
+        for (let entered = enter(n); entered.ok; entered = enter(n)) {
+          served += 1;
+          entered.leave();
+        }
+      if (clock.now % 250 === 0) sweep();
+    }
+    // A burst at each of them comes before any has told.
+    assert.ok(served >= seconds * 40, `${served}`);
+    assert.ok(served <= seconds * 40 * 1.1 + 3 * 4 * 40, `${served}`);
+  });
+
+  test("nothing is told of who uses little", () => {
+    const { told, enter, sweep } = workers(2, { addressRequests: 1_000, addressPerSecond: 1_000 });
+    for (let i = 0; i < 10; i++) assert.ok(enter(0).ok);
+    sweep();
+    assert.deepEqual(told, []);
+  });
+
+  test("a worker that has ended uses nothing, and one that begins hears of all that is open", () => {
+    const { all, enter, sweep } = workers(2, { addressRequests: 1 });
+    assert.ok(enter(0).ok);
+    sweep();
+    const asks = { space: undefined, limits: undefined, address: "192.0.2.1" };
+    refused(enter(1));
+    all[1]?.forget("edge-0");
+    assert.ok(enter(1).ok);
+    let again: readonly SharedUse[] = [];
+    const only = new Guard(
+      { ...wide, addressRequests: 1 },
+      () => 0,
+      (uses) => (again = uses),
+    );
+    assert.ok(only.enter(asks).ok);
+    only.sweep();
+    again = [];
+    for (let looks = 0; looks < 16; looks++) only.sweep();
+    assert.deepEqual(again, [
+      { of: "address", key: "192.0.2.1", connections: 0, requests: 1, taken: 0, perSecond: 1_000_000 },
+    ]);
   });
 });

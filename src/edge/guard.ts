@@ -1,14 +1,17 @@
 /**
  * How much one address and one Space may ask of the edge at a time: requests under way, requests a second, connections. What it keeps of
- * addresses is bounded, and an IPv6 address counts by its /64, since whoever has one has all of them.
+ * addresses is bounded, and an IPv6 address counts by its /64, since whoever has one has all of them. Where the edge has several workers
+ * a limit is for all of them together, to a sixteenth for each other one and what comes between two tellings.
  */
 import type { Code } from "../evidence/codes.ts";
 import { addressGroup } from "../http/address-group.ts";
 import { serializeRateLimit, serializeRateLimitPolicy } from "../http/rate-limit.ts";
 import type { RateLimit } from "../http/rate-limit.ts";
 import { isLoopback } from "../http/visitor.ts";
-import { least } from "./limits.ts";
+import { least, sweepEveryMs } from "./limits.ts";
 import type { SpaceLimits } from "./ports.ts";
+import { UsedElsewhere } from "./used-elsewhere.ts";
+import type { SharedUse } from "./used-elsewhere.ts";
 
 export interface GuardLimits {
   readonly addressConnections: number;
@@ -44,13 +47,27 @@ export type Entered =
       readonly headers: Readonly<Record<string, string>>;
     };
 
+/** Who uses less than this part of a limit is not told of: nearly everybody. */
+const toldPart = 1 / 16;
+/** All that is open is told again after so many looks, for a worker that began meanwhile. */
+const allToldEvery = 16;
+/** What others took may be ahead of a rate by so much, and is waited for. */
+const aheadSeconds = 1;
+
 interface Use {
+  readonly of: SharedUse["of"];
+  readonly key: string;
   connections: number;
   requests: number;
   /** Requests that may come at once at `at`; never more than `full`. */
   tokens: number;
   full: number;
+  /** Requests that may be under way. */
+  most: number;
   at: number;
+  /** Something is to be told, and how many requests of it. */
+  isChanged: boolean;
+  taken: number;
 }
 
 export interface Asking {
@@ -67,10 +84,17 @@ export class Guard {
   /** The last used at the end. */
   readonly #addresses = new Map<string, Use>();
   readonly #spaces = new Map<string, Use>();
+  readonly #elsewhere = new UsedElsewhere();
+  readonly #share: ((uses: readonly SharedUse[]) => void) | undefined;
+  readonly #told = new Set<Use>();
+  #changed: Use[] = [];
+  #looks = 0;
 
-  constructor(limits: GuardLimits, monotonic: () => number) {
+  /** `share`: tells the edge's other workers; absent where there are none. */
+  constructor(limits: GuardLimits, monotonic: () => number, share?: (uses: readonly SharedUse[]) => void) {
     this.#limits = limits;
     this.#monotonic = monotonic;
+    this.#share = share;
   }
 
   /** A request comes. `leave` is called once, when it is over. */
@@ -79,22 +103,27 @@ export class Guard {
     const key = address === undefined ? undefined : countedAs(address);
     const { addressRequests, addressPerSecond, spaceRequests, spacePerSecond } = this.#limits;
     const perSecond = least(spacePerSecond, limits?.perSecond);
-    const ofSpace = space === undefined ? undefined : this.#useOf(this.#spaces, space, perSecond, now);
-    const ofAddress = key === undefined ? undefined : this.#useOf(this.#addresses, key, addressPerSecond, now);
-    const refused =
-      (ofAddress && refusal("address", ofAddress, { requests: addressRequests, perSecond: addressPerSecond })) ??
-      (ofSpace && refusal("space", ofSpace, { requests: least(spaceRequests, limits?.requests), perSecond }));
+    const ofSpace = space === undefined ? undefined : this.#useOf("space", space, perSecond, now);
+    const ofAddress = key === undefined ? undefined : this.#useOf("address", key, addressPerSecond, now);
+    if (ofSpace !== undefined) ofSpace.most = least(spaceRequests, limits?.requests);
+    if (ofAddress !== undefined) ofAddress.most = addressRequests;
+    const refused = (ofAddress && this.#refusal(ofAddress)) ?? (ofSpace && this.#refusal(ofSpace));
     if (refused !== undefined) return refused;
     for (const use of [ofSpace, ofAddress]) {
       if (use === undefined) continue;
       use.requests += 1;
       use.tokens -= 1;
+      use.taken += 1;
+      this.#note(use);
     }
     return {
       ok: true,
       leave: () => {
-        if (ofSpace !== undefined) ofSpace.requests -= 1;
-        if (ofAddress !== undefined) ofAddress.requests -= 1;
+        for (const use of [ofSpace, ofAddress]) {
+          if (use === undefined) continue;
+          use.requests -= 1;
+          this.#note(use);
+        }
       },
     };
   }
@@ -103,18 +132,40 @@ export class Guard {
   connect(address: string): (() => void) | undefined {
     const key = countedAs(address);
     if (key === undefined) return () => {};
-    const use = this.#useOf(this.#addresses, key, this.#limits.addressPerSecond, this.#monotonic());
-    if (use.connections >= this.#limits.addressConnections) return undefined;
+    const use = this.#useOf("address", key, this.#limits.addressPerSecond, this.#monotonic());
+    const { connections } = this.#elsewhere.open("address", key);
+    if (use.connections + connections >= this.#limits.addressConnections) return undefined;
     use.connections += 1;
-    return () => void (use.connections -= 1);
+    this.#note(use);
+    return () => {
+      use.connections -= 1;
+      this.#note(use);
+    };
   }
 
-  /** Forgets what nobody uses and whose rate is full again. */
+  /** What another worker told. */
+  learn(worker: string, uses: readonly SharedUse[]): void {
+    this.#elsewhere.learn(worker, uses);
+    const now = this.#monotonic();
+    for (const { of, key, taken, perSecond } of uses) {
+      if (taken === 0) continue;
+      const use = this.#useOf(of, key, perSecond, now);
+      use.tokens = Math.max(use.tokens - taken, -perSecond * aheadSeconds);
+    }
+  }
+
+  /** Another worker has ended. */
+  forget(worker: string): void {
+    this.#elsewhere.forget(worker);
+  }
+
+  /** Tells the other workers; forgets what nobody uses and whose rate is full again. */
   sweep(): void {
+    this.#tell();
     const now = this.#monotonic();
     for (const uses of [this.#addresses, this.#spaces])
       for (const [key, use] of uses) {
-        if (now - use.at < burstSeconds * 1_000) break;
+        if (now - use.at < (burstSeconds + aheadSeconds) * 1_000) break;
         if (isUnused(use)) uses.delete(key);
         else {
           use.tokens = use.full;
@@ -127,10 +178,53 @@ export class Guard {
     return this.#addresses.size;
   }
 
-  #useOf(uses: Map<string, Use>, key: string, perSecond: number, now: number): Use {
+  #tell(): void {
+    if (this.#share === undefined) return;
+    const isAll = ++this.#looks % allToldEvery === 0;
+    const changed = this.#changed;
+    this.#changed = [];
+    const told = new Set(isAll ? this.#told : undefined);
+    for (const use of changed) if (this.#told.has(use) || this.#isMuch(use)) told.add(use);
+    const uses = Array.from(told, ({ of, key, connections, requests, taken, full }) => ({
+      ...{ of, key, connections, requests, taken },
+      perSecond: full / burstSeconds,
+    }));
+    for (const use of changed) [use.isChanged, use.taken] = [false, 0];
+    for (const use of told) {
+      if (isUnused(use)) this.#told.delete(use);
+      else this.#told.add(use);
+    }
+    if (uses.length > 0) this.#share(uses);
+  }
+
+  #isMuch({ of, connections, requests, most, taken, full }: Use): boolean {
+    const ofSweep = (full / burstSeconds) * (sweepEveryMs / 1_000);
+    return (
+      (of === "address" && connections >= toldPart * this.#limits.addressConnections) ||
+      (requests > 0 && requests >= toldPart * most) ||
+      (taken > 0 && taken >= toldPart * ofSweep)
+    );
+  }
+
+  #note(use: Use): void {
+    if (use.isChanged || this.#share === undefined) return;
+    use.isChanged = true;
+    this.#changed.push(use);
+  }
+
+  #refusal(use: Use): Exclude<Entered, { ok: true }> | undefined {
+    const under = use.requests + this.#elsewhere.open(use.of, use.key).requests;
+    return refusal(use, under);
+  }
+
+  #useOf(of: SharedUse["of"], key: string, perSecond: number, now: number): Use {
+    const uses = of === "address" ? this.#addresses : this.#spaces;
     const known = uses.get(key);
     const full = perSecond * burstSeconds;
-    const use = known ?? { connections: 0, requests: 0, tokens: full, full, at: now };
+    const use = known ?? {
+      ...{ of, key, connections: 0, requests: 0, tokens: full, full, most: 0, at: now },
+      ...{ isChanged: false, taken: 0 },
+    };
     use.full = full;
     // Of those of one moment the order is all the same.
     if (known !== undefined && known.at === now) return known;
@@ -146,25 +240,23 @@ export function countedAs(address: string): string | undefined {
   return isLoopback(address) ? undefined : addressGroup(address);
 }
 
-function refusal(
-  whose: "address" | "space",
-  use: Use,
-  { requests, perSecond }: { readonly requests: number; readonly perSecond: number },
-): Exclude<Entered, { ok: true }> | undefined {
+/** `under`: its requests under way, at all workers. */
+function refusal(use: Use, under: number): Exclude<Entered, { ok: true }> | undefined {
+  const { of: whose, most: requests, full: quota } = use;
+  const perSecond = quota / burstSeconds;
   const code = whose === "address" ? "capacity/rate-limited" : "capacity/space-busy";
   const who = whose === "address" ? "This address" : "The Space";
   const verb = whose === "address" ? "make" : "be asked";
-  if (use.requests >= requests)
+  if (under >= requests)
     return {
       ok: false,
       code,
-      detail: `${who} has ${use.requests} requests under way, and may have ${requests}.`,
+      detail: `${who} has ${under} requests under way, and may have ${requests}.`,
       retryAfterMs: 1_000,
       headers: fieldsOf({ name: `${whose}-at-once`, quota: requests, windowSeconds: null, resetSeconds: null }),
     };
   if (use.tokens >= 1) return undefined;
   const retryAfterMs = Math.ceil(((1 - use.tokens) / perSecond) * 1_000);
-  const quota = perSecond * burstSeconds;
   return {
     ok: false,
     code,

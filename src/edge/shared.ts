@@ -1,11 +1,12 @@
 /**
- * What the workers of one edge tell each other, since each request of a visitor may reach another of them: where sessions are, and what
- * becomes of Gradio's events. A join is one worker's, and so is its record; the stream that tells of it, its cancel and its result may be
+ * What the workers of one edge tell each other, since each request of a visitor may reach another of them: where sessions are, what is used
+ * of limits, and what becomes of Gradio's events. A join is one worker's, and so is its record; the stream that tells of it, its cancel and its result may be
  * another's. What is told is a hint for those who listen: a worker that hears nothing goes on by what it sees itself.
  */
 import type { Code } from "../evidence/codes.ts";
 import type { Told } from "./gradio/messages.ts";
 import type { Refused } from "./gradio/words.ts";
+import type { SharedUse } from "./used-elsewhere.ts";
 
 /** A session of a Space was placed. */
 export interface SharedSession {
@@ -50,4 +51,10 @@ export type SharedEvent =
   | ({ readonly type: "told-instead"; readonly refused: Refused } & EventName)
   | ({ readonly type: "cancel"; readonly word: "asked" | "taken" | "refused" } & EventName);
 
-export type Shared = SharedSession | SharedEvent;
+/** What addresses and Spaces use at the teller. */
+export interface SharedUses {
+  readonly type: "uses";
+  readonly uses: readonly SharedUse[];
+}
+
+export type Shared = SharedSession | SharedEvent | SharedUses;
