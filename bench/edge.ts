@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 
 import { fileSystemOf, scratch } from "./disk.ts";
 import { figure, machine, median, peerOf } from "./document.ts";
@@ -24,6 +25,8 @@ const crowdSize = 1_000;
 const warmUpRequests = 30_000;
 const warmUpMaxMs = 6_000;
 const windowsMax = 8;
+/** After these nothing more is done for a connection that only was opened. */
+const settledMs = 2_000;
 
 interface Sample {
   readonly cpuUs: number;
@@ -61,6 +64,7 @@ export const run: Bench = async (report) => {
         "way to the app": "a unix socket for all; with the shim: a unix socket to it, and TCP from it to the app",
         "half load": `${Math.round(slowestPerSecond / 2)} requests/s, for all`,
         evidence: `a packed record a request, in a spool file on ${fileSystemOf(disk)}`,
+        "nginx's buffers": "its default sizes without buffering, as streams need it: a page or two for each read",
         identity: "address, HMAC-SHA256 token a request; without identity: one token for all",
       },
     };
@@ -273,17 +277,23 @@ async function memory(sides: Sides, report: Report): Promise<Figure[]> {
   });
 }
 
-/** What a message costs that goes through one of a thousand open connections. */
+/** What a message costs that goes through one of a thousand open connections, and what it costs to open these. */
 async function messages(sides: Sides, kind: Exclude<Kind, "idle">, report: Report): Promise<Figure[]> {
   const { ours, peers } = sides;
   const what =
     kind === "streams" ? "an event on one of 1,000 SSE streams" : "a message and its echo on one of 1,000 WebSockets";
+  const opening = kind === "streams" ? "to open one of 1,000 SSE streams" : "to open one of 1,000 WebSockets";
+  const toOpen: Map<Side, number[]> = new Map();
   const us = await inTurn(sides, [ours.edge, ours["edge-with-shim"], ...peers], {
     what,
     rounds: 2,
     take: async (side) => {
+      const closed = cpuUs(side.pids);
       await sides.load({ ask: "open", port: side.port, count: crowdSize, kind });
+      // The edge writes down what is open for a second: that is of the connection, not of its messages.
+      await setTimeout(settledMs);
       const before = cpuUs(side.pids);
+      toOpen.set(side, [...(toOpen.get(side) ?? []), (before - closed) / crowdSize]);
       const everyMs = kind === "sockets" ? eventEveryMs : undefined;
       const heard = await sides.load({ ask: "listen", ms: 2_000, everyMs });
       const used = cpuUs(side.pids) - before;
@@ -292,9 +302,14 @@ async function messages(sides: Sides, kind: Exclude<Kind, "idle">, report: Repor
     },
   });
   told(report, what, "us", us);
+  told(report, `${opening}, and its first ${settledMs / 1_000} s`, "us", toOpen);
   return [
     beside(`cpu us for ${what}, without the shim`, "us", us, ours.edge, peers),
     beside(`cpu us for ${what}, with the shim`, "us", us, ours["edge-with-shim"], peers),
+    beside(`cpu us ${opening}, and its first 2 s, with the shim`, "us", toOpen, ours["edge-with-shim"], [
+      ours.edge,
+      ...peers,
+    ]),
   ];
 }
 
