@@ -5,6 +5,7 @@
 import type { Facts, Packed } from "../evidence/entry.ts";
 import { workPart } from "./evidence-schema.ts";
 import type { EvidenceDatabase } from "./evidence-database.ts";
+import { countedFacts } from "./request-rows.ts";
 import { factsOf, rowHead, stagesOf } from "./rows.ts";
 import type { Row, Shape } from "./rows.ts";
 
@@ -157,6 +158,17 @@ export class PackedRows {
         facts: Object.fromEntries(facts.map((name, index) => [name, body[hops.length + index] ?? null])),
       },
     };
+  }
+
+  /** What is counted of a record when it goes. From a row with the columns `shape, body`. */
+  countedIn(row: Record<string, unknown>): Pick<Packed, "stages" | "facts"> {
+    const body = JSON.parse(String(row["body"])) as Packed | Facts[string][];
+    if (!Array.isArray(body)) return body;
+    const { hops, facts } = this.#shape(Number(row["shape"]));
+    const counted: Record<string, Facts[string]> = {};
+    for (const [index, name] of facts.entries())
+      if (countedFacts.has(name)) counted[name] = body[hops.length + index] ?? null;
+    return { stages: hops.map((hop, index) => [hop, body[index] as number] as const), facts: counted };
   }
 
   /** The number that stands for a Space's name; 0 where no record names it. */

@@ -3,9 +3,17 @@ import type { RequestCount, RequestView } from "../contract/requests.ts";
 import type { EvidenceDatabase } from "./evidence-database.ts";
 import { Tally } from "./tally.ts";
 
+/** What is counted of a request. */
+export type CountedView = Pick<
+  RequestView,
+  "method" | "path" | "status" | "answeredBy" | "bytesIn" | "bytesOut" | "ms"
+>;
+
 export interface Counted {
   readonly space: string;
-  readonly view: RequestView;
+  /** When it began, milliseconds since 1970. */
+  readonly at: number;
+  readonly view: CountedView;
 }
 
 /** Rows of one Space and minute; what is beyond shares the route `…`, a row for each status and method. */
@@ -45,12 +53,14 @@ export function addToCounts(store: EvidenceDatabase, requests: readonly Counted[
 
 function sums(requests: readonly Counted[], known: KnownRows): Map<string, Row> {
   const rows = new Map<string, Row>();
-  for (const { space, view } of requests) {
-    const minute = Math.floor(Date.parse(view.at) / minuteMs) * minuteMs;
+  const routes = new Map<string, string>();
+  for (const { space, at, view } of requests) {
+    const minute = Math.floor(at / minuteMs) * minuteMs;
     const method = methodsKnown.has(view.method) ? view.method : "other";
     const status = Math.floor(view.status / 100);
     const rest = { space, minute, method, status, by: view.answeredBy };
-    const own = routeOf(view.path);
+    const own = routes.get(view.path) ?? routeOf(view.path);
+    routes.set(view.path, own);
     const route = known.take(space, minute, keyOf({ ...rest, route: own })) ? own : otherRoutes;
     const key = `${space} ${minute} ${keyOf({ ...rest, route })}`;
     const row = rows.get(key) ?? {

@@ -2,6 +2,7 @@
 import type { RequestStages, RequestView } from "../contract/requests.ts";
 import { lastedMs } from "../evidence/entry.ts";
 import type { Entry, Facts, Hop, Packed } from "../evidence/entry.ts";
+import type { CountedView } from "./request-counts.ts";
 
 export interface Told {
   readonly space: string | null;
@@ -64,24 +65,42 @@ export function isFailed(status: number | null, code: string | null): boolean {
   return code !== null || (status !== null && status >= 500);
 }
 
+/** Facts of packed records that {@link countedOfPacked} goes by. */
+export const countedFacts: ReadonlySet<string> = new Set([
+  ...["method", "path", "status", "answeredBy", "received", "bytes"],
+]);
+
+export function countedOfPacked({ stages, facts }: Pick<Packed, "stages" | "facts">): CountedView {
+  return {
+    method: textOf(facts, "method") ?? "",
+    path: textOf(facts, "path") ?? "",
+    status: numberOf(facts, "status") ?? 0,
+    answeredBy: facts["answeredBy"] === "edge" ? "edge" : "app",
+    bytesIn: numberOf(facts, "received") ?? 0,
+    bytesOut: numberOf(facts, "bytes") ?? 0,
+    ms: Math.round(lastedMs({ stages })),
+  };
+}
+
 export function viewOfPacked(packed: Packed, n: number): RequestView {
   const { facts } = packed;
+  const { method, path, status, answeredBy, bytesIn, bytesOut, ms } = countedOfPacked(packed);
   return {
     id: packed.work,
     n,
     at: packed.at,
-    method: textOf(facts, "method") ?? "",
-    path: textOf(facts, "path") ?? "",
+    method,
+    path,
     query: textOf(facts, "query"),
     protocol: textOf(facts, "protocol"),
-    status: numberOf(facts, "status") ?? 0,
-    answeredBy: facts["answeredBy"] === "edge" ? "edge" : "app",
+    status,
+    answeredBy,
     outcome: "ok",
     code: null,
-    ms: Math.round(lastedMs(packed)),
+    ms,
     stages: stagesOfPacked(packed),
-    bytesIn: numberOf(facts, "received") ?? 0,
-    bytesOut: numberOf(facts, "bytes") ?? 0,
+    bytesIn,
+    bytesOut,
     account: textOf(facts, "account") ?? "",
     billedBy: textOf(facts, "billedBy"),
     replica: textOf(facts, "replica"),

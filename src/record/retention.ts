@@ -5,7 +5,7 @@
 import type { EvidenceDatabase } from "./evidence-database.ts";
 import { addToCounts, forgetCounts } from "./request-counts.ts";
 import type { Counted } from "./request-counts.ts";
-import { viewOfPacked, viewOfRow } from "./request-rows.ts";
+import { countedOfPacked, viewOfRow } from "./request-rows.ts";
 import { Tally } from "./tally.ts";
 
 export interface Retention {
@@ -102,25 +102,25 @@ function oldestPacked(
   count: number,
 ): readonly Row[] {
   return store
-    .prepare(
-      `SELECT n, source, seq, shape, space, at, request, failed, work, body FROM packed WHERE ${which} ORDER BY at LIMIT ?`,
-    )
+    .prepare(`SELECT n, shape, space, at, request, failed, body FROM packed WHERE ${which} ORDER BY at LIMIT ?`)
     .all(...values, count);
 }
 
 function removePacked(store: EvidenceDatabase, now: number, rows: readonly Row[]): number {
-  const remove = store.prepare("DELETE FROM packed WHERE n = ?");
+  const gone: number[] = [];
   const requests: Counted[] = [];
   const tally = new Tally();
   for (const row of rows) {
     const failed = Number(row["failed"]);
     const space = store.packedRows.nameOf(Number(row["space"]));
-    const found = store.packedRows.foundIn(row);
-    remove.run(Number(row["n"]));
-    tally.add("packed", Number(row["at"]), space);
-    store.requestLogs.went(space, { records: 1 - failed, failed, n: found.n });
-    if (row["request"] === 1 && space !== "") requests.push({ space, view: viewOfPacked(found.packed, found.n) });
+    const [n, at] = [Number(row["n"]), Number(row["at"])];
+    gone.push(n);
+    tally.add("packed", at, space);
+    store.requestLogs.went(space, { records: 1 - failed, failed, n: Math.max(0, n) });
+    if (row["request"] === 1 && space !== "")
+      requests.push({ space, at, view: countedOfPacked(store.packedRows.countedIn(row)) });
   }
+  store.prepare("DELETE FROM packed WHERE n IN (SELECT value FROM json_each(?))").run(JSON.stringify(gone));
   addToCounts(store, requests);
   tally.write(store, now);
   return rows.length;
@@ -147,7 +147,7 @@ function dropTold(
     if (typeof space !== "string") continue;
     const view = viewOfRow(row);
     if (row["n"] !== null) store.requestLogs.went(space, { records: 0, failed: 1, n: view.n });
-    requests.push({ space, view });
+    requests.push({ space, at: Date.parse(view.at), view });
   }
   addToCounts(store, requests);
   tally.write(store, now);

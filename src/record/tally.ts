@@ -3,16 +3,17 @@ import type { EvidenceDatabase } from "./evidence-database.ts";
 
 export type Dropped = "packed" | "entries" | "request-counts";
 
+const dayMs = 24 * 3600 * 1000;
+
 export class Tally {
   readonly #counts = new Map<string, { day: string; what: Dropped; space: string; count: number }>();
 
   add(what: Dropped, at: number, space: string, count = 1): void {
     if (count === 0) return;
-    const day = new Date(at).toISOString().slice(0, 10);
-    const key = `${day} ${what} ${space}`;
-    const sum = this.#counts.get(key) ?? { day, what, space, count: 0 };
-    sum.count += count;
-    this.#counts.set(key, sum);
+    const key = `${Math.floor(at / dayMs)} ${what} ${space}`;
+    const sum = this.#counts.get(key);
+    if (sum) sum.count += count;
+    else this.#counts.set(key, { day: new Date(at).toISOString().slice(0, 10), what, space, count });
   }
 
   write(store: EvidenceDatabase, now: number): void {
