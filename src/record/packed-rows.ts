@@ -26,7 +26,7 @@ export interface PackedShape extends Shape {
 /** What the store itself reads of a packed record, and some of its facts. */
 export type PackedBrief = Pick<Packed, "work" | "kind" | "stages" | "facts">;
 
-/** Facts of packed records by which the store lists, links, counts and drops them. */
+/** Facts by which the store links and counts a packed record that comes in, and knows where it belongs. */
 const readFacts: ReadonlySet<string> = new Set(["space", "status", "answeredBy", "negotiateMs", "link"]);
 /** Every kind of record has some; more than these mean that an emitter makes up names, and those records are kept whole. */
 export const shapesMax = 2_000;
