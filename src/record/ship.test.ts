@@ -42,6 +42,22 @@ function all<Taken>(take: (shipper: Shipper) => Taken | null): readonly Taken[] 
   return taken;
 }
 
+test("a line that is longer than a text has to be is a text by itself, and one that fits no frame is passed over", async () => {
+  const own = join(folder, "long");
+  await using spool = await openSpool({
+    folder: own,
+    name: "edge",
+    clock: { wall: () => instant(0), monotonic: () => 0 },
+  });
+  for (const length of [1, 300 << 10, 600 << 10, 1])
+    spool.write({ work: "b_1", hop: "build.step", mark: "failed", facts: { says: "x".repeat(length) } });
+  const seqs: number[] = [];
+  const shipper = openShipper({ folder: own });
+  for (let text = shipper.nextText(); text !== null; text = shipper.nextText())
+    seqs.push(...recordsIn(text.lines).map(({ body }) => (body as Packed).seq));
+  assert.deepEqual(seqs, [1, 2, 4]);
+});
+
 describe("packed records of a busy emitter", () => {
   const works = Array.from({ length: count }, (_, n) => `q_${n + 1}`);
 
@@ -61,6 +77,7 @@ describe("packed records of a busy emitter", () => {
       works,
     );
     assert.equal(texts.at(-1)?.seq, count + 1);
+    for (const { lines } of texts) assert.ok(lines.length <= 256 << 10);
     for (const { lines, seq } of texts) assert.equal((recordsIn(lines).at(-1)?.body as Packed | undefined)?.seq, seq);
   });
 });

@@ -14,7 +14,9 @@ import type { SegmentName } from "./segments.ts";
 export const batchMaxBytes = 512 << 10;
 /** And so many records at most, so that one commit of the store stays short. */
 export const batchMaxRecords = 1000;
-/** Texts that are under way to the store: while some are stored in one commit, the next are read. Some thousand records together. */
+/** Of a text that goes to the store, unless its first line is longer: some thousand packed records. */
+const textMaxBytes = 256 << 10;
+/** Texts that are under way to the store: while some are stored in one commit, the next are read. Whoever reads waits for all of them at most. */
 const textsUnderWay = 4;
 const newline = 0x0a;
 
@@ -66,7 +68,7 @@ export class Shipper {
   nextText(): SpoolText | null {
     this.#scan();
     for (const segment of this.#segments) {
-      const lines = this.#wholeLines(segment);
+      const lines = this.#wholeLines(segment, textMaxBytes);
       if (lines.length === 0) continue;
       segment.offset += lines.length;
       segment.lastSeq = Math.max(segment.lastSeq, lastSeqIn(lines) ?? 0);
@@ -117,7 +119,7 @@ export class Shipper {
   #read(segment: Segment): EvidenceBatch["records"] {
     const records: EvidenceBatch["records"][number][] = [];
     while (records.length === 0) {
-      const lines = this.#wholeLines(segment);
+      const lines = this.#wholeLines(segment, batchMaxBytes);
       if (lines.length === 0) return records;
       let at = 0;
       for (let bytes = 0; at < lines.length && records.length < batchMaxRecords;) {
@@ -136,13 +138,20 @@ export class Shipper {
     return records;
   }
 
-  /** As many as a batch may have; none where the rest of a line is still to come. What is torn off is passed over: its number becomes a gap. */
-  #wholeLines(segment: Segment): Buffer<ArrayBuffer> {
-    for (;;) {
-      const chunk = readChunk(segment.path, segment.offset);
+  /**
+   * As many as there is room for, and one of any length that a batch may have; none where the rest of a line is still to come. What is torn
+   * off is passed over: its number becomes a gap.
+   */
+  #wholeLines(segment: Segment, maxBytes: number): Buffer<ArrayBuffer> {
+    for (let most = maxBytes; ;) {
+      const chunk = readChunk(segment.path, segment.offset, most);
       const lines = chunk.subarray(0, chunk.lastIndexOf(newline) + 1);
       const torn = chunk.length > 0 && this.#isLeft(segment);
-      if (lines.length > 0 || (!torn && chunk.length < batchMaxBytes)) return lines;
+      if (lines.length > 0 || (!torn && chunk.length < most)) return lines;
+      if (chunk.length === most && most < batchMaxBytes) {
+        most = batchMaxBytes;
+        continue;
+      }
       segment.offset += chunk.length; // torn off by a crash, or longer than a batch: then its tail is no record either
     }
   }
@@ -190,7 +199,7 @@ function sizeOf(path: string): number {
 }
 
 /** In memory of its own, which can be handed to another thread. */
-function readChunk(path: string, offset: number): Buffer<ArrayBuffer> {
+function readChunk(path: string, offset: number, maxBytes: number): Buffer<ArrayBuffer> {
   let file: number;
   try {
     file = fs.openSync(path, "r");
@@ -199,7 +208,7 @@ function readChunk(path: string, offset: number): Buffer<ArrayBuffer> {
     throw error;
   }
   try {
-    const room = Math.min(batchMaxBytes, Math.max(0, fs.fstatSync(file).size - offset));
+    const room = Math.min(maxBytes, Math.max(0, fs.fstatSync(file).size - offset));
     const chunk = Buffer.allocUnsafeSlow(room);
     return chunk.subarray(0, fs.readSync(file, chunk, 0, room, offset));
   } finally {
