@@ -6,11 +6,11 @@
 import type { LedgerRecord } from "../src/core/record.ts";
 import { checkChain } from "../src/journal/check.ts";
 import { chainHash } from "../src/journal/database.ts";
-import type { Row } from "../src/journal/database.ts";
 import { decodeRecord, encodeRecord } from "../src/journal/encoding.ts";
 import { DataFolderBusy, JournalDamaged, JournalStopped } from "../src/journal/failures.ts";
 import { hashBytes } from "../src/journal/packing.ts";
 import { genesisHash, snapshotsKept } from "../src/journal/port.ts";
+import type { Row } from "../src/journal/rows.ts";
 import type { Head, Journal, JournalCounters, Snapshot, Verification } from "../src/journal/port.ts";
 import { assert } from "../src/stdx/assert.ts";
 import type { Instant } from "../src/stdx/time.ts";

@@ -20,6 +20,7 @@ import type { SqliteJournal } from "../src/journal/index.ts";
 import { compact } from "../src/main/compact.ts";
 import { after, durationMs } from "../src/stdx/time.ts";
 import type { Instant } from "../src/stdx/time.ts";
+import { changeRecord } from "./support/stored-records.ts";
 
 let folder: string;
 /** As of when a compaction counts back. */
@@ -80,6 +81,10 @@ function opened(): Promise<SqliteJournal> {
   return openSqliteJournal({ folder, onFatal: (failure) => assert.fail(failure) });
 }
 
+function capitalAt(body: Buffer): Buffer {
+  return Buffer.from(body.toString().replaceAll("at", "At"));
+}
+
 /** Changes what is stored as a hand or a failing disk would. */
 function tamper(sql: string): void {
   using db = new DatabaseSync(join(folder, "journal.db"));
@@ -124,7 +129,7 @@ test("L38: what an export sums up to is what the ledger says, and its lines alon
 test("L26: verify finds the first bad record wherever it is, says what to do, and changes nothing", async () => {
   await filled();
   assert.deepEqual((await journalCommand("verify")).code, 0);
-  tamper("UPDATE journal SET body = CAST(replace(CAST(body AS TEXT), 'at', 'At') AS BLOB) WHERE idx IN (6, 9)");
+  for (const index of [6, 9]) changeRecord(folder, index, capitalAt);
   const before = readFileSync(join(folder, "journal.db"));
   const { code, report } = await journalCommand("verify");
   assert.equal(code, 1);
@@ -153,7 +158,7 @@ test("L25: a snapshot that is not the state which the records give is named", as
 
 test("records that nobody was promised are no damage: verify says where the next start cuts", async () => {
   const { records } = await filled();
-  tamper(`INSERT INTO journal VALUES (${records.length + 1}, 9999999999999, x'00', x'00')`);
+  tamper(`INSERT INTO journal VALUES (${records.length + 1}, 9999999999999, x'00', x'00', NULL)`);
   const { code, report } = await journalCommand("verify");
   assert.deepEqual([code, report.tornFrom, report.totals.records], [0, records.length + 1, records.length]);
 });
@@ -285,7 +290,7 @@ test("L29: a running platform's journal is not compacted, nor one whose balances
   }
   const young = await journalCommand("compact", "--keep", "2d");
   assert.deepEqual([young.code, young.report.code], [2, "keep"]);
-  tamper("UPDATE journal SET body = CAST(replace(CAST(body AS TEXT), 'at', 'At') AS BLOB) WHERE idx = 6");
+  changeRecord(folder, 6, capitalAt);
   const { code, report } = await journalCommand("compact", "--keep", "7d");
   assert.deepEqual([code, report.code], [1, "journal-damaged"]);
 });

@@ -17,6 +17,7 @@ import { openSqliteJournal } from "../src/journal/index.ts";
 import type { Journal, SqliteJournal } from "../src/journal/index.ts";
 import { journalSuite, record } from "../src/journal/journal.suite.ts";
 import { backlogMax } from "../src/journal/port.ts";
+import { rowsFrom } from "../src/journal/rows.ts";
 import { instant } from "../src/stdx/time.ts";
 import { eventually } from "./support/eventually.ts";
 
@@ -51,14 +52,40 @@ class Folder implements Disposable {
     db.close();
   }
 
+  /** Each record in a row of its own, as files of format 1 have them. */
+  before3(): void {
+    using db = new DatabaseSync(this.file("journal.db"));
+    const rows = [...rowsFrom(db, 1)];
+    db.exec("BEGIN; DELETE FROM journal; ALTER TABLE journal DROP COLUMN parts");
+    const insert = db.prepare("INSERT INTO journal (idx, at, hash, body) VALUES (?, ?, ?, ?)");
+    for (const { idx, at, hash: its, body } of rows) insert.run(idx, at, its, body);
+    db.exec("COMMIT");
+  }
+
+  /** Changes the bytes of one row. */
+  change(idx: number, how: (body: Buffer, parts: Buffer) => unknown): void {
+    using db = new DatabaseSync(this.file("journal.db"));
+    const row = db.prepare("SELECT body, parts FROM journal WHERE idx = ?").get(idx);
+    const [body, parts] = ["body", "parts"].map((name) => Buffer.from(row?.[name] as Uint8Array)) as [Buffer, Buffer];
+    how(body, parts);
+    db.prepare("UPDATE journal SET body = ?, parts = ? WHERE idx = ?").run(body, parts, idx);
+  }
+
   [Symbol.dispose](): void {
     rmSync(this.path, { recursive: true, force: true });
   }
 }
 
+/** Each record by itself in its row. */
 async function filled(folder: Folder, count: number): Promise<void> {
   await using journal = await folder.open();
-  for (let index = 1; index <= count; index++) void journal.append(record(index), [`c_${index}`]);
+  for (let index = 1; index <= count; index++) await journal.append(record(index), [`c_${index}`]);
+}
+
+/** Records `from` to `to` in one row. */
+async function packed(folder: Folder, from: number, to: number): Promise<void> {
+  await using journal = await folder.open();
+  for (let index = from; index <= to; index++) void journal.append(record(index), [`c_${index}`]);
 }
 
 /** A writer in a process of its own, and what it has acknowledged so far. */
@@ -189,12 +216,12 @@ async function foldedHash(journal: Journal, until: number): Promise<string> {
 describe("a damaged journal stops the start, says where, and is left as it was", () => {
   /** Fills, damages, and opens twice: the second refusal is the first one's, so nothing was changed by it. */
   async function refused(
-    damage: (folder: Folder) => void,
+    damage: (folder: Folder) => void | Promise<void>,
     expected: { index: number | null; message: RegExp },
   ): Promise<void> {
     using folder = new Folder();
     await filled(folder, 50);
-    damage(folder);
+    await damage(folder);
     const before = folder.fingerprint();
     for (let start = 1; start <= 2; start++) {
       const failure = await folder.open().then(
@@ -226,6 +253,48 @@ describe("a damaged journal stops the start, says where, and is left as it was",
       index: 30,
       message: /record 30 .*it is missing; the next one is 31/,
     }));
+
+  describe("in a row of many records", () => {
+    const last = 60;
+    const at = (body: Buffer, text: string): number => body.indexOf(text);
+    for (const [what, damage, expected] of [
+      [
+        "a changed amount",
+        (body: Buffer) => body.write("c_65", at(body, "c_56")),
+        { index: 56, message: /record 56 in .*its hash does not fit/ },
+      ],
+      [
+        "a changed hash between two of them",
+        (body: Buffer) => body.writeUInt8(body.readUInt8(at(body, '{"index":56') - 1) ^ 1, at(body, '{"index":56') - 1),
+        { index: 55, message: /record 55 in .*its hash does not fit/ },
+      ],
+      [
+        "a changed length",
+        (_: Buffer, parts: Buffer) => parts.writeUInt8(parts.readUInt8(0) ^ 1, 0),
+        { index: 51, message: /record 51 .*it is missing; the next one is 60/ },
+      ],
+      [
+        "a changed time",
+        (_: Buffer, parts: Buffer) => parts.writeDoubleLE(1, 12 + 4),
+        { index: 52, message: /record 52 in .*its time is before/ },
+      ],
+    ] as const)
+      test(what, () =>
+        refused(async (folder) => {
+          await packed(folder, 51, last);
+          folder.change(last, damage);
+        }, expected),
+      );
+
+    test("a row whose lengths are gone", () =>
+      refused(
+        async (folder) => {
+          await packed(folder, 51, last);
+          folder.tamper(`UPDATE journal SET parts = NULL WHERE idx = ${last}`);
+        },
+        { index: 51, message: /record 51 .*it is missing; the next one is 60/ },
+      ));
+  });
 
   test("a lost end that was acknowledged", () =>
     refused((folder) => folder.tamper("DELETE FROM journal WHERE idx > 40"), {
@@ -300,12 +369,9 @@ test("L26: a bad record past the mark was promised to nobody: it is cut, and the
   using folder = new Folder();
   await filled(folder, 20);
   const mark = readFileSync(folder.file("journal.mark"));
-  {
-    await using journal = await folder.open();
-    for (let index = 21; index <= 25; index++) void journal.append(record(index), [`c_${index}`]);
-  }
+  await packed(folder, 21, 25);
   writeFileSync(folder.file("journal.mark"), mark);
-  folder.tamper("UPDATE journal SET body = x'00' WHERE idx = 23");
+  folder.change(25, (body) => body.write("c_32", body.indexOf("c_23")));
   {
     await using journal = await folder.open();
     assert.deepEqual([journal.cutFrom, journal.head.index], [23, 22]);
@@ -379,7 +445,8 @@ describe("the index of works", () => {
       await using journal = await folder.open();
       await found(journal);
     }
-    folder.tamper("DROP TABLE recent_works; UPDATE meta SET value = '1' WHERE key = 'format'");
+    folder.tamper("UPDATE meta SET value = '1' WHERE key = 'format'; DROP TABLE recent_works");
+    folder.before3();
     await using journal = await folder.open();
     await found(journal);
     const formats = await journal.sql.all("SELECT value FROM meta WHERE key = 'format'");

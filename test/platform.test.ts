@@ -17,6 +17,7 @@ import { borrowed, endedCall } from "./support/calls.ts";
 import { Collector } from "./support/collector.ts";
 import { freePort } from "./support/free-port.ts";
 import { Platform, lives, until, upRefused, visit, type Account, type App } from "./support/platform.ts";
+import { changeRecord } from "./support/stored-records.ts";
 
 const problemIn = (out: string): Problem => JSON.parse(out) as Problem;
 
@@ -79,12 +80,8 @@ describe("waybill up that cannot start", () => {
 
 describe("a journal that is damaged", () => {
   const damages: readonly [what: string, damage: (data: string) => void, says: RegExp][] = [
-    [
-      "a record that was changed",
-      (data) => tamper(data, "UPDATE journal SET body = x'00' WHERE idx = 2"),
-      /record 2 in .*journal\.db/,
-    ],
-    ["a record that is missing", (data) => tamper(data, "DELETE FROM journal WHERE idx = 2"), /record 2 .*missing/],
+    ["a record that was changed", (data) => changeRecord(data, 2, () => Buffer.from([0])), /record 2 in .*journal\.db/],
+    ["a record that is missing", (data) => changeRecord(data, 2, () => undefined), /record 2 .*missing/],
     ["a file cut short", (data) => cutShort(data), /journal\.db/],
   ];
   for (const [what, damage, says] of damages) {

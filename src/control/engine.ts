@@ -70,8 +70,8 @@ export class EngineStopped extends Error {
 /** Commands between decision and disk; at a slow disk's 10 ms a group, ten thousand is a second's worth of answers. */
 export const inFlightMax = 10_000;
 
-/** Encoding a full state holds everything up for 0.1 s, so it is seldom; a start reads some 60,000 records a second, half as many on a busy machine. */
-export const snapshotEveryDefault = 250_000;
+/** Encoding a full state holds everything up for 0.1 s, so it is seldom; a start reads some 160,000 records a second, half as many on a busy machine. */
+export const snapshotEveryDefault = 400_000;
 
 /** Records between snapshots for each call of the state: a long queue is encoded the more seldom, and costs no more for each record. */
 const snapshotEveryCall = 2;

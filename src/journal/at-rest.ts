@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { LedgerRecord } from "../core/record.ts";
 import { againstMark, checkChain, markOf, readOnly, rowsAfter } from "./check.ts";
 import { checkFormat, databaseName, markName, readRolledUp, snapshotDigest } from "./database.ts";
-import type { Row } from "./database.ts";
+import type { Row } from "./rows.ts";
 import { decodeRecord } from "./encoding.ts";
 import { JournalDamaged } from "./failures.ts";
 import { lockFolder } from "./lock.ts";

@@ -6,7 +6,8 @@ import { existsSync, rmSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 import { chainHash, checkFormat, databaseName, markName, readRolledUp, snapshotDigest } from "./database.ts";
-import type { Row } from "./database.ts";
+import { rowAt, rowsFrom } from "./rows.ts";
+import type { Row } from "./rows.ts";
 import { JournalDamaged } from "./failures.ts";
 import { readMark } from "./mark.ts";
 import type { Mark } from "./mark.ts";
@@ -41,9 +42,6 @@ function sizeOf(file: string): number {
   return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-/** Reads a few rows and goes on: the whole need not fit into memory. */
-const rowsAtOnce = 1000;
-
 /** Where the chain stopped being good, and where it ended. */
 export interface ChainCheck {
   readonly last: Mark;
@@ -52,24 +50,45 @@ export interface ChainCheck {
 
 /** Recomputes the chain after `start`, to the end or the first bad record. */
 export function checkChain(rows: Iterable<Row>, start: Mark): ChainCheck {
-  let last = start;
-  let at = 0;
+  const chain = new Chain(start);
   for (const row of rows) {
-    const found = wrongWith(row, last, at);
-    if (found !== null) return { last, bad: { index: last.index + 1, found } };
-    last = { index: row.idx, hash: Buffer.from(row.hash).toString("hex") };
-    at = row.at;
+    const found = chain.take(row);
+    if (found !== null) return { last: chain.last, bad: { index: chain.last.index + 1, found } };
   }
-  return { last, bad: null };
+  return { last: chain.last, bad: null };
 }
 
-function wrongWith(row: Row, previous: Mark, at: number): string | null {
-  if (row.idx !== previous.index + 1) return `it is missing; the next one is ${row.idx}`;
-  if (row.at < at) return "its time is before the one ahead of it";
-  const framed = new Uint8Array(hashBytes + row.body.length);
-  framed.set(row.body, hashBytes);
-  const hashed = chainHash(framed, Buffer.from(previous.hash, "hex"));
-  return hashed.equals(row.hash) ? null : "its hash does not fit its content and the record before it";
+/** The chain as far as it was followed. */
+class Chain {
+  #index: number;
+  #hash: Uint8Array;
+  #at = 0;
+  /** Grows to the longest record. */
+  #framed = new Uint8Array(4096);
+
+  constructor({ index, hash }: Mark) {
+    this.#index = index;
+    this.#hash = Buffer.from(hash, "hex");
+  }
+
+  get last(): Mark {
+    return { index: this.#index, hash: Buffer.from(this.#hash).toString("hex") };
+  }
+
+  /** What is wrong with the next record; null where it fits. */
+  take({ idx, at, hash, body }: Row): string | null {
+    if (idx !== this.#index + 1) return `it is missing; the next one is ${idx}`;
+    if (at < this.#at) return "its time is before the one ahead of it";
+    const length = hashBytes + body.length;
+    if (this.#framed.length < length) this.#framed = new Uint8Array(2 * length);
+    this.#framed.set(body, hashBytes);
+    const hashed = chainHash(this.#framed.subarray(0, length), this.#hash);
+    if (!hashed.equals(hash)) return "its hash does not fit its content and the record before it";
+    this.#index = idx;
+    this.#at = at;
+    this.#hash = hashed;
+    return null;
+  }
 }
 
 function checkDatabase(db: DatabaseSync, file: string, mark: Mark | null): Found {
@@ -108,9 +127,9 @@ export function againstMark(
 /** The record that the mark names has the hash that the mark remembers: else the chain was written anew. */
 function checkMarked(db: DatabaseSync, file: string, mark: Mark): void {
   if (mark.index === 0) return;
-  const row = db.prepare("SELECT hash FROM journal WHERE idx = ?").get(mark.index);
+  const row = rowAt(db, mark.index);
   const found = row === undefined ? "it is missing" : "its hash is not the one that was acknowledged";
-  const same = row !== undefined && Buffer.from(row["hash"] as Uint8Array).toString("hex") === mark.hash;
+  const same = row !== undefined && Buffer.from(row.hash).toString("hex") === mark.hash;
   if (!same) throw new JournalDamaged({ file, index: mark.index, found });
 }
 
@@ -133,22 +152,15 @@ function snapshotStart(db: DatabaseSync, file: string): { readonly start: Mark; 
 function chainAt(db: DatabaseSync, file: string, index: number, rolledUp: RolledUp | null): Mark {
   if (index === 0) return { index: 0, hash: genesisHash };
   if (index === rolledUp?.index) return rolledUp;
-  const head = db.prepare("SELECT hash FROM journal WHERE idx = ?").get(index);
+  const head = rowAt(db, index);
   if (head === undefined)
     throw new JournalDamaged({ file, index, found: "it is missing, though a snapshot was taken after it" });
-  return { index, hash: Buffer.from(head["hash"] as Uint8Array).toString("hex") };
+  return { index, hash: Buffer.from(head.hash).toString("hex") };
 }
 
-/** The rows after record `index`, a few at a time. Throws `JournalDamaged` where SQLite can't read them. */
-export function* rowsAfter(db: DatabaseSync, file: string, index: number): Generator<Row> {
-  const statement = db.prepare("SELECT idx, at, hash, body FROM journal WHERE idx > ? ORDER BY idx LIMIT ?");
-  for (let from = index; ;) {
-    const rows = guarded(file, from + 1, () => statement.all(from, rowsAtOnce) as unknown as Row[]);
-    yield* rows;
-    const last = rows.at(-1);
-    if (last === undefined) return;
-    from = last.idx;
-  }
+/** The records after `index`. Throws `JournalDamaged` where SQLite can't read them. */
+export function rowsAfter(db: DatabaseSync, file: string, index: number): Generator<Row> {
+  return rowsFrom(db, index + 1, { guard: (at, read) => guarded(file, at, read) });
 }
 
 /** The file's mark; null where there is none. Throws `JournalDamaged`. */

@@ -13,6 +13,8 @@ import type { Pack } from "./packing.ts";
 import { genesisHash, snapshotsKept, workRecordsMax } from "./port.ts";
 import type { Compaction, Head, RolledUp, Snapshot } from "./port.ts";
 import { decodeRolledUp, encodeRolledUp, rolledUpKey } from "./rolled-up.ts";
+import { partsOf, recordsOf, rowAt, rowsFrom, storedOf } from "./rows.ts";
+import type { Row, StoredRow } from "./rows.ts";
 
 export const databaseName = "journal.db";
 export const markName = "journal.mark";
@@ -36,21 +38,14 @@ const recentWorks = "CREATE TABLE recent_works (idx INTEGER PRIMARY KEY, works T
 
 const schema = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TABLE journal (idx INTEGER PRIMARY KEY, at INTEGER NOT NULL, hash BLOB NOT NULL, body BLOB NOT NULL) STRICT;
+  CREATE TABLE journal (idx INTEGER PRIMARY KEY, at INTEGER NOT NULL, hash BLOB NOT NULL, body BLOB NOT NULL,
+    parts BLOB) STRICT;
   CREATE TABLE works (segment INTEGER NOT NULL, work TEXT NOT NULL, idx INTEGER NOT NULL,
     PRIMARY KEY (segment, work, idx)) STRICT, WITHOUT ROWID;
   ${recentWorks}
   CREATE TABLE snapshots (idx INTEGER PRIMARY KEY, state_hash TEXT NOT NULL, digest TEXT NOT NULL, body TEXT NOT NULL) STRICT;
   INSERT INTO meta VALUES ('format', '${fileFormats.whole}');
 `;
-
-/** One stored row, as a reader needs it. */
-export interface Row {
-  readonly idx: number;
-  readonly at: number;
-  readonly hash: Uint8Array;
-  readonly body: Uint8Array;
-}
 
 /** Makes a journal without records. It gets its name when it is whole, so that a crash leaves none or a good one. */
 export function createDatabase(file: string): void {
@@ -80,7 +75,9 @@ function upgrade(db: DatabaseSync): void {
   const { whole, compacted } = olderFileFormats;
   if (format !== whole && format !== compacted) return;
   const next = format === whole ? fileFormats.whole : fileFormats.compacted;
-  db.exec(`BEGIN; ${recentWorks} UPDATE meta SET value = '${next}' WHERE key = 'format'; COMMIT;`);
+  db.exec(
+    `BEGIN; ALTER TABLE journal ADD COLUMN parts BLOB; ${recentWorks} UPDATE meta SET value = '${next}' WHERE key = 'format'; COMMIT;`,
+  );
 }
 
 /** Null where no records were removed. Throws `JournalDamaged`. */
@@ -130,9 +127,7 @@ export class JournalDatabase {
   readonly #insertRecent: StatementSync;
   readonly #indexRecent: StatementSync;
   readonly #dropRecent: StatementSync;
-  readonly #read: StatementSync;
   readonly #work: StatementSync;
-  readonly #one: StatementSync;
 
   /** Opens the file for this process alone; {@link checkFormat} and the checks of the chain come before. */
   constructor(file: string) {
@@ -143,13 +138,11 @@ export class JournalDatabase {
     this.#begin = this.db.prepare("BEGIN IMMEDIATE");
     this.#commit = this.db.prepare("COMMIT");
     this.#rollback = this.db.prepare("ROLLBACK");
-    this.#insert = this.db.prepare("INSERT INTO journal (idx, at, hash, body) VALUES (?, ?, ?, ?)");
+    this.#insert = this.db.prepare("INSERT INTO journal (idx, at, hash, body, parts) VALUES (?, ?, ?, ?, ?)");
     this.#insertRecent = this.db.prepare("INSERT INTO recent_works (idx, works) VALUES (?, ?)");
     this.#indexRecent = this.db.prepare(indexRecent);
     this.#dropRecent = this.db.prepare("DELETE FROM recent_works");
-    this.#read = this.db.prepare("SELECT idx, at, hash, body FROM journal WHERE idx >= ? ORDER BY idx LIMIT ?");
     this.#work = this.db.prepare("SELECT idx FROM works WHERE segment = ? AND work = ? ORDER BY idx");
-    this.#one = this.db.prepare("SELECT idx, at, hash, body FROM journal WHERE idx = ?");
     this.#head = this.#readHead();
     this.#file = file;
     this.#rolledUp = readRolledUp(this.db, file);
@@ -174,20 +167,20 @@ export class JournalDatabase {
     this.#rollback.run();
   }
 
-  /** Inserts the records of a pack within the open transaction. The pack's free bytes are filled with the hashes. */
+  /** Inserts a pack, as one row, within the open transaction. Its free bytes are filled with the hashes. */
   append(pack: Pack): void {
     const segment = segmentOf(this.#head.index);
     let offset = 0;
     let previous = this.#head.hash;
     for (let i = 0; i < pack.lengths.length; i++) {
-      const index = pack.first + i;
       const framed = pack.bytes.subarray(offset, offset + hashBytes + (pack.lengths[i] as number));
       offset += framed.length;
       previous = chainHash(framed, previous);
-      this.#insert.run(index, pack.ats[i] as number, previous, framed.subarray(hashBytes));
     }
     const last = pack.lengths.length - 1;
     this.#head = { index: pack.first + last, at: pack.ats[last] as Instant, hash: previous };
+    const body = pack.bytes.subarray(hashBytes);
+    this.#insert.run(this.#head.index, this.#head.at, previous, body, partsOf(pack.lengths, pack.ats));
     this.#keepWorks(pack);
     if (segmentOf(this.#head.index) > segment) this.#indexWorks();
   }
@@ -210,14 +203,16 @@ export class JournalDatabase {
   cut(index: number): void {
     this.begin();
     this.#indexWorks();
+    const stay = this.#rowOf(index).filter(({ idx }) => idx < index);
     this.db.prepare("DELETE FROM journal WHERE idx >= ?").run(index);
+    this.#put(stay);
     this.db.prepare("DELETE FROM works WHERE idx >= ?").run(index);
     this.commit();
     this.#head = this.#readHead();
   }
 
   read(from: number, limit: number): Row[] {
-    return this.#read.all(from, limit) as unknown as Row[];
+    return [...rowsFrom(this.db, from).take(limit)];
   }
 
   readWork(work: string): Row[] {
@@ -229,7 +224,7 @@ export class JournalDatabase {
       found.unshift(...here);
       if (found.length >= workRecordsMax) break;
     }
-    return found.slice(0, workRecordsMax).map((index) => this.#one.get(index) as unknown as Row);
+    return found.slice(0, workRecordsMax).map((index) => rowAt(this.db, index) as Row);
   }
 
   latestSnapshot(before = Number.MAX_SAFE_INTEGER): Snapshot | null {
@@ -259,11 +254,13 @@ export class JournalDatabase {
   /** Within one transaction. The last record has to stay. */
   compact({ snapshot, counts, also }: Compaction): void {
     const { index } = snapshot;
-    const last = this.#one.get(index) as unknown as Row;
+    const last = rowAt(this.db, index) as Row;
     const rolledUp = { index, at: last.at as Instant, hash: Buffer.from(last.hash).toString("hex"), counts };
     this.begin();
     this.#indexWorks();
-    this.db.prepare("DELETE FROM journal WHERE idx <= ?").run(index);
+    const row = this.#rowOf(index);
+    this.db.prepare("DELETE FROM journal WHERE idx <= ?").run(row.at(-1)?.idx ?? index);
+    this.#put(row.filter(({ idx }) => idx > index));
     this.db.prepare("DELETE FROM works WHERE segment <= ? AND idx <= ?").run(segmentOf(index), index);
     this.db.prepare("DELETE FROM snapshots WHERE idx <= ?").run(index);
     this.#insertSnapshot(snapshot);
@@ -288,6 +285,20 @@ export class JournalDatabase {
 
   close(): void {
     this.db.close();
+  }
+
+  /** All records of the row that has this one; none where nothing follows it. */
+  #rowOf(index: number): readonly Row[] {
+    const columns = "SELECT idx, at, hash, body, parts FROM journal WHERE idx >= ? ORDER BY idx LIMIT 1";
+    const stored = this.db.prepare(columns).get(index) as unknown as StoredRow | undefined;
+    return stored === undefined ? [] : recordsOf(stored);
+  }
+
+  /** Records that had been part of a row. */
+  #put(rows: readonly Row[]): void {
+    if (rows.length === 0) return;
+    const { idx, at, hash: last, body, parts } = storedOf(rows);
+    this.#insert.run(idx, at, last, body, parts);
   }
 
   #insertSnapshot(snapshot: Snapshot): void {

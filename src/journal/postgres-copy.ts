@@ -90,14 +90,13 @@ async function copyRecords(journal: SqliteJournal, ask: Ask): Promise<void> {
 }
 
 async function copyNext(journal: SqliteJournal, head: Head, ask: Ask): Promise<Head> {
-  const read = "SELECT idx, at, body FROM journal WHERE idx > ? ORDER BY idx LIMIT ?";
-  const rows = await journal.sql.all(read, [head.index, recordsAtOnce]);
+  const rows = await journal.rows(head.index + 1, recordsAtOnce);
   const works = await journal.worksOf(head.index + 1, head.index + rows.length);
   const packer = new Packer(head.index + 1);
   for (const { idx, at, body } of rows) {
-    const text = Buffer.from(body as Uint8Array).toString("utf8");
-    const record: LedgerRecord = decodeRecord(text, { index: Number(idx), file: "journal.db" });
-    packer.add(text, Number(at), works.get(record.index) ?? []);
+    const text = Buffer.from(body).toString("utf8");
+    const record: LedgerRecord = decodeRecord(text, { index: idx, file: "journal.db" });
+    packer.add(text, at, works.get(record.index) ?? []);
   }
   const { params, head: reached } = appendParams(inBytes(packer.seal()), head);
   const { rowCount } = await ask(sql.append, [noEpoch, ...params]);

@@ -4,7 +4,7 @@ import { assert } from "../stdx/assert.ts";
 import type { Instant } from "../stdx/time.ts";
 import { checkChain } from "./check.ts";
 import { snapshotDigest } from "./database.ts";
-import type { Row } from "./database.ts";
+import type { Row } from "./rows.ts";
 import { DatabaseBusy, JournalDamaged, JournalFormatUnknown } from "./failures.ts";
 import type { Mark } from "./mark.ts";
 import { genesisHash } from "./port.ts";

@@ -10,7 +10,7 @@ import { assert } from "../stdx/assert.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
 import type { Instant } from "../stdx/time.ts";
 import { chainHash, snapshotDigest } from "./database.ts";
-import type { Row } from "./database.ts";
+import type { Row } from "./rows.ts";
 import { decodeRecord, encodeRecord } from "./encoding.ts";
 import { JournalBacklog, JournalDeposed, JournalStopped } from "./failures.ts";
 import { hashBytes, inBytes, Packer, recordBytes } from "./packing.ts";

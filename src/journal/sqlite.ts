@@ -6,7 +6,7 @@ import type { LedgerRecord } from "../core/record.ts";
 import { assert } from "../stdx/assert.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
 import { databaseName, segmentOf } from "./database.ts";
-import type { Row } from "./database.ts";
+import type { Row } from "./rows.ts";
 import { decodeRecord, encodeRecord } from "./encoding.ts";
 import { JournalBacklog, JournalStopped } from "./failures.ts";
 import type { Mark } from "./mark.ts";
@@ -126,7 +126,12 @@ export class SqliteJournal implements Compactable {
   }
 
   async read(from: number, limit: number): Promise<readonly LedgerRecord[]> {
-    return this.#decode(await this.#ask("read", { from, limit }));
+    return this.#decode(await this.rows(from, limit));
+  }
+
+  /** As {@link read}, as they are stored. */
+  rows(from: number, limit: number): Promise<readonly Row[]> {
+    return this.#ask("read", { from, limit });
   }
 
   async readWork(work: string): Promise<readonly LedgerRecord[]> {

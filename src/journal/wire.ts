@@ -1,7 +1,7 @@
 /** What the two sides of the writing thread say to each other. Messages are handled in the order in which they were sent. */
 import type { SqlChange, SqlRow, SqlRule, SqlStatement, SqlValue } from "../stdx/sql.ts";
 import { SqlRefused } from "../stdx/sql.ts";
-import type { Row } from "./database.ts";
+import type { Row } from "./rows.ts";
 import { BackupFailed, DataFolderBusy, JournalDamaged, JournalFormatUnknown, JournalStopped } from "./failures.ts";
 import type { Damage } from "./failures.ts";
 import type { Mark } from "./mark.ts";
