@@ -5,7 +5,7 @@ import { lineOf } from "./pages.ts";
 import { readLines } from "./reading.ts";
 import type { LogRead } from "./use-log.ts";
 
-/** The newest; older ones are found by a narrower search. */
+/** Of a source the newest. Of a text the first, which are there before a long log is looked through; others are found by a narrower search. */
 const foundMost = 1_000;
 
 export interface Wish {
@@ -38,8 +38,7 @@ export function useFound(path: string, log: LogRead, wish: Wish): Found {
     if (!isWished({ text, source })) return undefined;
     const gone = new AbortController();
     const query = {
-      tail: String(foundMost),
-      ...(text !== "" && { grep: text }),
+      ...(text === "" ? { tail: String(foundMost) } : { grep: text, limit: String(foundMost) }),
       ...(source !== "" && { source }),
       ...(replica !== null && { replica }),
     };
@@ -63,7 +62,8 @@ export function useFound(path: string, log: LogRead, wish: Wish): Found {
         const line = lineOf(held, n);
         if (line !== undefined && isSo(line, { text, source })) more.push(line);
       }
-      const lines = more.length === 0 ? now.lines : [...now.lines, ...more].slice(-foundMost);
+      const all = [...now.lines, ...more];
+      const lines = more.length === 0 ? now.lines : text === "" ? all.slice(-foundMost) : all.slice(0, foundMost);
       return { ...now, lines, upTo: held.last };
     });
   }, [held, state.lines === null, text, source]);
