@@ -512,8 +512,8 @@ export const mutants: readonly Mutant[] = [
     "damaged-record-is-read",
     "The chain of records is followed and not recomputed.",
     "journal/check.ts",
-    "return hashed.equals(row.hash) ? null :",
-    "return hashed.length > 0 ? null :",
+    "if (!hashed.equals(hash)) return",
+    "if (hashed.length === 0) return",
   ),
 
   /* ── calls and nodes on the server ── */
