@@ -2,9 +2,11 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 
-import type { Facts } from "../evidence/entry.ts";
+import type { EvidenceBatch } from "../contract/agent.ts";
+import type { Facts, Packed } from "../evidence/entry.ts";
 import { EvidenceDatabase } from "./evidence-database.ts";
 import { recordsIn } from "./lines.ts";
+import type { SpoolRecord } from "./lines.ts";
 import { RowLines } from "./rows.ts";
 import type { Packable } from "./rows.ts";
 
@@ -52,6 +54,10 @@ function linesWithout(left: number): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(pieces.join("") + rows.end());
 }
 
+function ofServer({ kind, body }: SpoolRecord): SpoolRecord {
+  return { kind, body: { ...(body as Packed), emitter: "server" } };
+}
+
 /** All of its tables; names by themselves, since their numbers are of the order in which they were first met. */
 function tablesOf(store: EvidenceDatabase): unknown {
   const tables = store.db
@@ -79,6 +85,34 @@ test("packed records that come as rows leave what the same ones leave that come 
   assert.deepEqual(tablesOf(text), tablesOf(single));
   assert.equal(text.index(), records.length);
   assert.equal(text.db.prepare("SELECT count(*) AS n FROM packed WHERE shape IS NULL").get()?.["n"], 1);
+});
+
+test("a node's frame has records or nothing: rows, bytes and what is no record are refused in it, and what comes beside it is stored", () => {
+  const store = open();
+  const lines = linesWithout(0);
+  const rows: unknown = JSON.parse(new TextDecoder().decode(lines));
+  const frames: readonly unknown[] = [
+    { emitter: "edge", epoch: 1, records: [rows, null, 7, { kind: "packed" }, { kind: 3, body: {} }] },
+    { emitter: "edge", epoch: 1, lines: { 0: 123 }, seq: 9 },
+    { emitter: "edge", epoch: 1, records: "none" },
+    { emitter: null, epoch: 1, records: [null] },
+    { emitter: "edge", epoch: "1", records: [] },
+  ];
+  const came = store.ingest([
+    ...frames.map((batch) => ({ batch: batch as EvidenceBatch, node: "n1" })),
+    { batch: { emitter: "server", epoch: 1, records: recordsIn(lines).map(ofServer) } },
+  ]);
+  assert.deepEqual(
+    came.map(({ stored, refused }) => [stored, refused]),
+    [
+      [0, 5],
+      [0, 0],
+      [0, 0],
+      [0, 1],
+      [0, 0],
+      [records.length, 0],
+    ],
+  );
 });
 
 test("rows of another emitter or epoch than their file's are refused", () => {

@@ -6,8 +6,8 @@ import type { EvidenceBatch } from "../contract/agent.ts";
 import { lastedMs } from "../evidence/entry.ts";
 import type { Entry, Packed, Watermark } from "../evidence/entry.ts";
 import type { EvidenceDatabase } from "./evidence-database.ts";
-import { linesIn, seqOfRow } from "./lines.ts";
-import type { SpoolRecord, SpoolText } from "./lines.ts";
+import { isText, linesIn, seqOfRow } from "./lines.ts";
+import type { SpoolText } from "./lines.ts";
 import { spaceOf } from "./packed-rows.ts";
 import type { PackedBrief, PackedShape } from "./packed-rows.ts";
 import { parseRecord, parseRow, parseShape } from "./parse-record.ts";
@@ -59,26 +59,39 @@ export class Intake {
   /** Within a transaction, as all that follows. */
   take({ batch, node, heardAt }: Sent): Ingested {
     const { emitter, epoch } = batch;
-    const lines = "records" in batch ? batch.records : linesIn(batch.lines);
-    const count = lines.reduce((sum, line) => sum + (line.kind === "rows" ? line.rows.length : 1), 0);
+    // A node's frame holds what it likes: records, or none.
+    const records = isText(batch) ? [] : Array.isArray(batch.records) ? batch.records : [];
+    const none = { emitter, epoch, seq: 0, stored: 0, repeated: 0, refused: records.length };
+    if (typeof emitter !== "string" || !Number.isSafeInteger(epoch)) return none;
     const owner = node === undefined ? undefined : this.#ownerOf(emitter, node);
-    if (owner !== node)
-      return { emitter, epoch, seq: 0, stored: 0, repeated: 0, refused: count, ...(owner && { owner }) };
+    if (owner !== node) return { ...none, ...(owner && { owner }) };
     const key = `${emitter}/${epoch}`;
     const before = this.#spans.get(key) ?? this.#store.spansOf(emitter, epoch);
-    const came: Came = { emitter, epoch, spans: before, seq: 0, stored: 0, refused: 0, newest: 0, closed: false };
-    for (const line of lines) {
+    const came: Came = {
+      emitter,
+      epoch,
+      spans: before,
+      seq: 0,
+      count: 0,
+      stored: 0,
+      refused: 0,
+      newest: 0,
+      closed: false,
+    };
+    for (const record of records) this.#takeRecord(record, came);
+    for (const line of isText(batch) ? linesIn(batch.lines) : []) {
       if (line.kind === "rows") this.#takeRows(line, came);
       else this.#takeRecord(line, came);
     }
-    const { spans, seq, stored, refused, newest, closed } = came;
+    const { spans, seq, count, stored, refused, newest, closed } = came;
     if (heardAt !== undefined && newest > 0) this.#store.clocks.came(emitter, newest, heardAt);
     this.#remember({ emitter, epoch, key, before, spans, closed });
     return { emitter, epoch, seq, stored, refused, repeated: count - stored - refused };
   }
 
-  #takeRecord(raw: SpoolRecord, came: Came): void {
-    came.seq = Math.max(came.seq, claimedSeq(raw.body));
+  #takeRecord(raw: unknown, came: Came): void {
+    came.count += 1;
+    came.seq = Math.max(came.seq, claimedSeq(raw));
     const record = parseRecord(came, raw);
     if (!record) {
       came.refused += 1;
@@ -96,6 +109,7 @@ export class Intake {
       const shape = isOwn ? parseShape(raw) : undefined;
       return shape && this.#store.packedRows.shapeOf(shape);
     });
+    came.count += rows.length;
     for (const raw of rows) {
       came.seq = Math.max(came.seq, seqOfRow(raw) ?? 0);
       const found = parseRow(known, raw);
@@ -262,6 +276,7 @@ interface Came extends Pick<Ingested, "emitter" | "epoch"> {
   spans: readonly Span[];
   /** The highest number that it claims. */
   seq: number;
+  count: number;
   stored: number;
   refused: number;
   /** When its newest record was written. */
@@ -278,7 +293,8 @@ function writtenAt({ kind, body }: SpoolLine): number {
   return Date.parse(body.at) + (kind === "packed" ? lastedMs(body) : 0);
 }
 
-function claimedSeq(body: unknown): number {
-  const seq: unknown = typeof body === "object" && body !== null ? (body as { seq?: unknown }).seq : undefined;
+function claimedSeq(record: unknown): number {
+  const body = (record as { readonly body?: { readonly seq?: unknown } | null } | null | undefined)?.body;
+  const seq = body?.seq;
   return typeof seq === "number" && Number.isSafeInteger(seq) ? seq : 0;
 }

@@ -13,6 +13,11 @@ export interface SpoolText {
   readonly seq: number;
 }
 
+/** Bytes are of this process: no frame of another one holds any. */
+export function isText(batch: EvidenceBatch | SpoolText): batch is SpoolText {
+  return "lines" in batch && batch.lines instanceof Uint8Array;
+}
+
 export type SpoolRecord = EvidenceBatch["records"][number];
 
 const newline = 0x0a;

@@ -105,8 +105,15 @@ describe("a packed record", () => {
   });
 
   test("of a commit that failed leaves nothing that the next one would go by", () => {
-    const broken = { batch: { emitter: "edge", epoch: 1, records: null } } as unknown as Sent;
-    assert.throws(() => store.ingest([sent(record(1)), broken]));
+    const fails: Sent = {
+      batch: {
+        ...{ emitter: "edge", epoch: 1 },
+        get records(): never {
+          throw new Error("no space left on device");
+        },
+      },
+    };
+    assert.throws(() => store.ingest([sent(record(1)), fails]), /no space/);
     assert.equal(names(), 0);
     // Another name and shape take the numbers that were taken back.
     store.ingest([sent(record(1, { space: "bob/other", query: "a=1" }))]);

@@ -15,17 +15,16 @@ const instantEnd = Date.UTC(10_000, 0);
 const textMax = 300;
 
 /** The record, or undefined where it is malformed or another emitter's: its number stays missing, which is then told. */
-export function parseRecord(
-  batch: Pick<EvidenceBatch, "emitter" | "epoch">,
-  record: EvidenceBatch["records"][number],
-): SpoolLine | undefined {
-  const body = record.body;
-  if (!isRecord(body) || body["emitter"] !== batch.emitter || body["epoch"] !== batch.epoch) return undefined;
+export function parseRecord(batch: Pick<EvidenceBatch, "emitter" | "epoch">, record: unknown): SpoolLine | undefined {
+  if (!isRecord(record)) return undefined;
+  const { kind, body } = record;
+  if (typeof kind !== "string" || !isRecord(body) || body["emitter"] !== batch.emitter || body["epoch"] !== batch.epoch)
+    return undefined;
   const seq = body["seq"];
   if (!isCount(seq) || seq === 0 || !isInstant(body["at"])) return undefined;
-  if (!isOwnTaking(record.kind, body, batch.emitter)) return undefined;
-  return hasShape(record.kind, body, `${batch.emitter}/${batch.epoch}/${seq}`)
-    ? ({ kind: record.kind, body } as unknown as SpoolLine)
+  if (!isOwnTaking(kind, body, batch.emitter)) return undefined;
+  return hasShape(kind, body, `${batch.emitter}/${batch.epoch}/${seq}`)
+    ? ({ kind, body } as unknown as SpoolLine)
     : undefined;
 }
 

@@ -12,7 +12,7 @@ import type { Refused } from "./counters.ts";
 import { checkEvidenceFormat } from "./evidence-format.ts";
 import type { CountedRow, EvidenceTotals } from "./evidence-database.ts";
 import type { Ingested } from "./intake.ts";
-import { recordsIn } from "./lines.ts";
+import { isText, recordsIn } from "./lines.ts";
 import type { SpoolText } from "./lines.ts";
 import type { WorkEvidence } from "./evidence-queries.ts";
 import type { Passages, PassagesQuery } from "./evidence-passages.ts";
@@ -111,10 +111,10 @@ export class EvidenceStore {
    */
   async ingest(batch: EvidenceBatch | SpoolText, node?: string): Promise<Ingested> {
     // The bytes of a text are the thread's from here on.
-    const told = this.onStored && ("records" in batch ? batch : { ...batch, records: recordsIn(batch.lines) });
+    const told = this.onStored && (isText(batch) ? { ...batch, records: recordsIn(batch.lines) } : batch);
     const done = (await this.#call(
       { op: "ingest", batch, heardAt: this.#clock.wall(), ...(node !== undefined && { node }) },
-      "records" in batch ? [] : [batch.lines.buffer],
+      isText(batch) ? [batch.lines.buffer] : [],
     )) as Ingested;
     this.#index += done.stored;
     if (told && done.stored > 0 && done.refused === 0) this.onStored?.(told);
