@@ -262,6 +262,33 @@ describe("the console under hard conditions", chromiumNeeds, () => {
     assert.deepEqual(wrong, []);
   });
 
+  test(
+    "has an app keep to less of the outside, and says what of a list the operator does not allow",
+    sandboxed,
+    async () => {
+      await using context = await visitor("alice");
+      const page = await context.newPage();
+      await page.goto(`${up.url}/spaces/${app.space}/settings`);
+      const form = page.getByRole("form", { name: "What its app keeps to" });
+      const names = form.getByRole("textbox");
+      const kept = async (): Promise<string> => (await alice.client.space(app.space)).settings.reach;
+      await form.getByText("Its app reaches all that the operator allows.").waitFor();
+      await names.fill("api.example.com:22");
+      await form.getByRole("button", { name: "Keep to these" }).click();
+      await form.getByText(/api\.example\.com:22 is not what the operator allows, by the rule/).waitFor();
+      await names.fill("API.example.com, *.example.org:443");
+      await form.getByRole("button", { name: "Keep to these" }).click();
+      await form.getByText("Its app reaches these and nothing else:").waitFor();
+      assert.deepEqual([await names.inputValue(), await kept()], Array(2).fill("api.example.com, *.example.org:443"));
+      await form.getByRole("button", { name: "Keep to nothing" }).click();
+      await form.getByText("Its app reaches nothing.").waitFor();
+      await form.getByRole("button", { name: "Allow all again" }).click();
+      await form.getByText("Its app reaches all that the operator allows.").waitFor();
+      assert.equal(await kept(), "all");
+      assert.deepEqual(wrong, []);
+    },
+  );
+
   const screens = (): readonly string[] => [
     ...["/", `/w/${app.deployed.build?.id}`, "/w/c_never", "/gpu", "/me", "/status", "/verify"],
     ...["", "/builds", "/logs", "/requests", "/calls", "/files", "/settings"].map(
