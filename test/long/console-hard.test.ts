@@ -455,6 +455,7 @@ describe("the console under hard conditions", chromiumNeeds, () => {
       ]) {
         await page.goto(up.url + path);
         await settled(page);
+        if (path.startsWith("/w/")) await page.getByText(`line ${manyLines} of`).waitFor();
         const text = await page.locator("main").innerText();
         // A minute may pass from one browser to the next.
         texts.push(text.replaceAll(/record \d+/g, "record").replaceAll(/(as of \d\d):\d\d/g, "$1"));

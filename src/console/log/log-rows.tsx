@@ -1,6 +1,6 @@
 /** Rows of a log in a box: only those in view are drawn; it follows its end until somebody scrolls up. */
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { useEffect, useLayoutEffect, useRef, useState } from "react";
 import type { ReactNode } from "react";
 import { Link } from "wouter";
 import type { LogLine } from "../../contract/agent.ts";
@@ -34,14 +34,13 @@ export function LogRows({ rows, onLook, onLine }: Shown): ReactNode {
   const [isFollowing, setFollowing] = useState(() => linesIn(location.hash) === null);
   const [seen, setSeen] = useState(0);
   const [named, setNamed] = useState(() => linesIn(location.hash));
-  const { count, last } = rows;
-  const getItemKey = useCallback((row: number) => rows.keyOf(row), [rows]);
+  const { count, last, keyOf } = rows;
   const drawn = useVirtualizer({
     count,
     getScrollElement: () => box.current,
     estimateSize: () => lineHeight,
     overscan,
-    getItemKey,
+    getItemKey: keyOf,
   });
   const items = drawn.getVirtualItems();
   const [first, end] = [items[0]?.index ?? 0, items.at(-1)?.index ?? 0];

@@ -6,7 +6,7 @@ import { Failure } from "../asked.tsx";
 import { useSpoken } from "../words/words.tsx";
 import { LogRows } from "./log-rows.tsx";
 import { lineAt, lineOf } from "./pages.ts";
-import { betweenOf, listRows, merged, wholeRows } from "./rows.ts";
+import { betweenOf, keysOf, listRows, merged, wholeRows } from "./rows.ts";
 import { useEdge } from "./use-edge.ts";
 import type { EdgeLines } from "./use-edge.ts";
 import { isSo, isWished, useFound } from "./use-found.ts";
@@ -87,7 +87,10 @@ function Log({ path, log, edge }: Shown): ReactNode {
 
 function All({ log: { held, look }, edge }: Omit<Shown, "path">): ReactNode {
   const lines = edge?.lines;
-  const rows = useMemo(() => wholeRows(held, betweenOf(held, lines ?? [])), [held, lines]);
+  const { gone } = held;
+  const between = useMemo(() => betweenOf(held, lines ?? []), [held, lines]);
+  const keyOf = useMemo(() => keysOf({ gone }, between), [gone, between]);
+  const rows = useMemo(() => wholeRows(held, between, keyOf), [held, between, keyOf]);
   const isThere = held.last > 0;
   useEffect(() => {
     // What is gone at its beginning takes no rows: a log that was printed to for months is as long as what is kept of it.

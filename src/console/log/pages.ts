@@ -89,12 +89,12 @@ export function rowsOf({ last, gone }: LogPages): number {
 }
 
 /** The line that a row shows, from 0 on. */
-export function lineAt({ gone }: LogPages, row: number): number {
+export function lineAt({ gone }: Pick<LogPages, "gone">, row: number): number {
   return gone === null || row + 1 < gone.from ? row + 1 : row + 1 + goneCount(gone);
 }
 
 /** The row of a line; of one that is gone the row of what says so. */
-export function rowOf({ gone }: LogPages, line: number): number {
+export function rowOf({ gone }: Pick<LogPages, "gone">, line: number): number {
   if (gone === null || line < gone.from) return line - 1;
   return Math.max(line, gone.to + 1) - goneCount(gone) - 1;
 }

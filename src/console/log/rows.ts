@@ -60,34 +60,41 @@ function follows({ gone }: LogPages, previous: number, n: number): boolean {
   return n === previous + 1 || (gone !== null && previous + 1 >= gone.from && n - 1 <= gone.to);
 }
 
-/** A whole log. */
-export function wholeRows(held: LogPages, between: readonly Between[]): Rows {
-  const [own, last] = [rowsOf(held), held.last];
-  /** How many of the edge's stand before this row, and whether it is one itself. */
-  const found = (row: number): { readonly before: number; readonly line: LogLine | undefined } => {
-    let [low, high] = [0, between.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (placeOf(held, between, middle) < row) low = middle + 1;
-      else high = middle;
-    }
-    return { before: low, line: placeOf(held, between, low) === row ? between[low]?.line : undefined };
+/** What is gone of a log's own lines, and what stands between them: where a row is depends on nothing else. */
+type Places = Pick<LogPages, "gone">;
+
+/** How many of the edge's lines stand before a row, and whether it is one itself. */
+function found(places: Places, between: readonly Between[], row: number) {
+  let [low, high] = [0, between.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (placeOf(places, between, middle) < row) low = middle + 1;
+    else high = middle;
+  }
+  return { before: low, line: placeOf(places, between, low) === row ? between[low]?.line : undefined };
+}
+
+/** {@link Rows.keyOf} of a whole log: while its places stay it is to stay the same, or the height of each of a million rows is asked for anew. */
+export function keysOf({ gone }: Places, between: readonly Between[]): Rows["keyOf"] {
+  if (between.length === 0) return (row) => lineAt({ gone }, row);
+  return (row) => {
+    const { before, line } = found({ gone }, between, row);
+    return line === undefined ? lineAt({ gone }, row - before) : requestOf(line);
   };
-  const numberAt = (row: number): number => lineAt(held, row);
+}
+
+/** A whole log. */
+export function wholeRows(held: LogPages, between: readonly Between[], keyOf = keysOf(held, between)): Rows {
   return {
-    count: own + between.length,
-    last,
+    count: rowsOf(held) + between.length,
+    last: held.last,
     at(row) {
-      const { before, line } = found(row);
+      const { before, line } = found(held, between, row);
       if (line !== undefined) return { n: null, line };
-      const n = numberAt(row - before);
+      const n = lineAt(held, row - before);
       return { n, line: lineOf(held, n) };
     },
-    keyOf(row) {
-      if (between.length === 0) return numberAt(row);
-      const { before, line } = found(row);
-      return line === undefined ? numberAt(row - before) : requestOf(line);
-    },
+    keyOf,
     rowOf(n) {
       let before = between.findIndex((one) => one.before > n);
       if (before === -1) before = between.length;
@@ -97,9 +104,9 @@ export function wholeRows(held: LogPages, between: readonly Between[]): Rows {
 }
 
 /** The row of the edge's line of this place among them; beyond all rows where there is none. */
-function placeOf(held: LogPages, between: readonly Between[], at: number): number {
+function placeOf(places: Places, between: readonly Between[], at: number): number {
   const one = between[at];
-  return one === undefined ? Number.POSITIVE_INFINITY : rowOf(held, one.before) + at;
+  return one === undefined ? Number.POSITIVE_INFINITY : rowOf(places, one.before) + at;
 }
 
 /** Lines that were found, of the log's own and of the edge. */
