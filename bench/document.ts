@@ -41,6 +41,8 @@ export type Report = (line: string) => void;
 export interface BenchOptions {
   readonly full: boolean;
   readonly quick: boolean;
+  /** Those of its parts that are to run, by name; empty: all. */
+  readonly parts: readonly string[];
 }
 
 /** What each benchmark's module exports as `run`. */

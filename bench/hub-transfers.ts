@@ -24,8 +24,7 @@ export async function largeFigures(world: World, children: ChildProcess[]): Prom
     sha256 = writeLarge(file, sizes.largeBytes);
     for (const way of ways) {
       const repo = await createRepo(world, largeName(way, round));
-      const call = `api.upload_file(repo_id=${quoted(repo)}, path_in_repo="w.bin", path_or_fileobj=${quoted(file)})`;
-      const times = await moved(up, () => client.time(server, way, call));
+      const times = await moved(up, () => client.time(server, way, uploadCall(repo, file)));
       sent[way].push(times);
       report(`upload by ${way}: ${said(times)}`);
       if (way === "plain HTTP") conversions.push((await converted(world, repo)) / gigabytes);
@@ -68,6 +67,21 @@ export async function largeFigures(world: World, children: ChildProcess[]): Prom
   ];
 }
 
+/** What {@link largeFigures} leaves, for who needs that alone: a large file by each way. */
+export async function bringLarge(world: World): Promise<void> {
+  const { up, alice, client, sizes, folder } = world;
+  const file = join(folder, "large.bin");
+  writeLarge(file, sizes.largeBytes);
+  for (const way of ways) {
+    const repo = await createRepo(world, largeName(way, sizes.rounds - 1));
+    await client.time({ url: up.url, token: alice.token }, way, uploadCall(repo, file));
+  }
+  removed(file);
+}
+
+const uploadCall = (repo: string, file: string): string =>
+  `api.upload_file(repo_id=${quoted(repo)}, path_in_repo="w.bin", path_or_fileobj=${quoted(file)})`;
+
 /** Waits until the file that git-lfs brought is known by its hash of Xet, which is worked out once; gives the processor's seconds. */
 async function converted({ up, alice }: World, repo: string): Promise<number> {
   const before = cpuSeconds(up.pid);
@@ -86,8 +100,7 @@ async function changedFigure({ up, alice, client, sizes, report }: World, file: 
   change(file, changedShare, changedPlaces);
   const stored = (): number => bytesIn(join(up.data, "blobs"));
   const before = stored();
-  const call = `api.upload_file(repo_id=${quoted(repo)}, path_in_repo="w.bin", path_or_fileobj=${quoted(file)})`;
-  await client.time({ url: up.url, token: alice.token }, "hf_xet", call);
+  await client.time({ url: up.url, token: alice.token }, "hf_xet", uploadCall(repo, file));
   const percent = (100 * (stored() - before)) / sizes.largeBytes;
   report(`of a file with 1 % changed ${percent.toFixed(2)} % is sent`);
   return figure("% sent of a file with 1 % changed", "%", [percent]);

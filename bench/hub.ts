@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- hub`: repositories by the Hub's own client, from PyPI, and by git. Every file is of random bytes and every client begins
+ * `npm run bench -- hub [PART…]`: repositories by the Hub's own client, from PyPI, and by git. Every file is of random bytes and every client begins
  * with nothing. Beside speeds stand what both ends spent of the processor, and the same from nginx and from git alone.
  */
 import type { ChildProcess } from "node:child_process";
@@ -15,7 +15,8 @@ import { BenchClient, ways } from "./hub-client.ts";
 import { removed } from "./hub-files.ts";
 import { atTransfers, memoryFigures } from "./hub-memory.ts";
 import { commitFigures, commitName, gitFigures, listingFigures, versionOf } from "./hub-repos.ts";
-import { largeFigures, manyFigures } from "./hub-transfers.ts";
+import type { HubPart } from "./hub-parts.ts";
+import { bringLarge, largeFigures, manyFigures } from "./hub-transfers.ts";
 import { quickSizes, wholeSizes, type World } from "./hub-world.ts";
 
 /** What takes longest begins only until then: the whole run is to take ten minutes at the most on two cores. */
@@ -32,8 +33,9 @@ const promised: readonly Promised[] = [
 
 type Promised = { readonly name: string } & ({ readonly most: number } | { readonly ratioLeast: number });
 
-export const run: Bench = async (report, { quick }) => {
+export const run: Bench = async (report, { quick, parts }) => {
   const startedAt = performance.now();
+  const isAsked = (part: HubPart): boolean => parts.length === 0 || parts.includes(part);
   if (process.platform !== "linux") throw new Error("memory is read in /proc: this benchmark needs Linux");
   const sizes = quick ? quickSizes : wholeSizes;
   const folder = scratch("hub");
@@ -53,12 +55,14 @@ export const run: Bench = async (report, { quick }) => {
     if (client === undefined) skipped.push({ what: "all that needs huggingface_hub from PyPI", why: String(without) });
     else {
       const world: World = { ...common, client };
-      figures.push(...(await commitFigures(world)));
-      figures.push(...(await largeFigures(world, children)));
-      figures.push(...(await memoryFigures(world)));
+      if (isAsked("commits")) figures.push(...(await commitFigures(world)));
+      if (isAsked("large")) figures.push(...(await largeFigures(world, children)));
+      else if (isAsked("memory")) await bringLarge(world);
+      if (isAsked("memory")) figures.push(...(await memoryFigures(world)));
     }
-    figures.push(...(await listingFigures(common)), ...(await gitFigures(common)));
-    for (const way of client === undefined ? [] : ways) {
+    if (isAsked("listing")) figures.push(...(await listingFigures(common)));
+    if (isAsked("git")) figures.push(...(await gitFigures(common)));
+    for (const way of client === undefined || !isAsked("many") ? [] : ways) {
       const ranMs = performance.now() - startedAt;
       if (ranMs > beginsWithinMs)
         skipped.push({

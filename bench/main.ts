@@ -1,10 +1,19 @@
-/** `npm run bench -- NAME [--full | --quick] [--json]`: runs one benchmark; progress on standard error, its document on standard output. */
+/** `npm run bench -- NAME [PART…] [--full | --quick] [--json]`: runs one benchmark, or some parts of it; progress on standard error, its document on standard output. */
 import { parseArgs } from "node:util";
 import type { Bench, BenchDocument } from "./document.ts";
+import { hubParts } from "./hub-parts.ts";
 
 /** Every benchmark, by name; loaded only when it is asked for. */
 const benches: Readonly<
-  Record<string, { readonly says: string; readonly load: () => Promise<{ readonly run: Bench }> }>
+  Record<
+    string,
+    {
+      readonly says: string;
+      /** That may be run without the others. */
+      readonly parts?: readonly string[];
+      readonly load: () => Promise<{ readonly run: Bench }>;
+    }
+  >
 > = {
   engine: {
     says: "the ledger: call cycles, durable, beside the raw journal and a bare server",
@@ -29,6 +38,7 @@ const benches: Readonly<
   },
   hub: {
     says: "repositories: large files and many by the Hub's own client, beside nginx and plain git; --quick: smaller ones",
+    parts: hubParts,
     load: () => import("./hub.ts"),
   },
   explain: {
@@ -46,15 +56,17 @@ const { values, positionals } = parseArgs({
     quick: { type: "boolean", default: false },
   },
 });
-const name = positionals[0] ?? "";
+const [name = "", ...parts] = positionals;
 const bench = Object.hasOwn(benches, name) ? benches[name] : undefined;
-if (bench === undefined) {
-  console.error("usage: npm run bench -- NAME [--full | --quick] [--json], where NAME is one of");
-  for (const [each, { says }] of Object.entries(benches)) console.error(`  ${each.padEnd(10)} ${says}`);
+const unknown = parts.find((part) => bench?.parts?.includes(part) !== true);
+if (bench === undefined || unknown !== undefined) {
+  console.error("usage: npm run bench -- NAME [PART…] [--full | --quick] [--json], where NAME is one of");
+  for (const [each, { says, parts: named = [] }] of Object.entries(benches))
+    console.error(`  ${each.padEnd(10)} ${says}${named.length > 0 ? `; its parts: ${named.join(", ")}` : ""}`);
   process.exitCode = 2;
 } else {
   const { run } = await bench.load();
-  const document = await run((line) => console.error(line), { full: values.full, quick: values.quick });
+  const document = await run((line) => console.error(line), { full: values.full, quick: values.quick, parts });
   console.log(values.json ? JSON.stringify(document) : table(document));
 }
 
