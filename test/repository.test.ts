@@ -1,6 +1,7 @@
 /** Repositories with the real git: compare-and-swap, what is refused, and what a checkout may write. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import {
   existsSync,
   lstatSync,
@@ -21,7 +22,11 @@ import {
   type RepositoryStore,
 } from "../src/hub/repository.ts";
 import { clock, random, testWorkshop, type TestWorkshop } from "./support/commits.ts";
+import { needs } from "./support/needs.ts";
 import { until } from "./support/platform.ts";
+import { SmallDisk } from "./support/small-disk.ts";
+
+const ownDisk = await needs("own-disk");
 
 const text = (content: string) => ({ bytes: Buffer.from(content) });
 
@@ -105,6 +110,20 @@ describe("commitFiles", () => {
     assert.ok(!result.ok && result.refusal === "parent-moved");
     assert.equal(result.head, other);
     assert.equal(await shop.store.head(repository, "main"), other);
+  });
+
+  test("on a disk that is full nothing of a commit is taken, and with room it is", ownDisk, async () => {
+    using disk = new SmallDisk(24 << 20);
+    await using shop = await testWorkshop(disk.path);
+    const { repository, commit, write } = await begin(shop);
+    const files = [{ path: "large.bin", content: { bytes: randomBytes(4 << 20) } }];
+    disk.fill();
+    await assert.rejects(write({ files }), /Out of diskspace|No space left on device/i);
+    assert.equal(await shop.store.head(repository, "main"), commit);
+    disk.free();
+    const { commit: next } = done(await write({ files }));
+    assert.equal(await shop.store.head(repository, "main"), next);
+    git(repository, "fsck", "--strict", "--no-dangling");
   });
 
   test("writers without a parent all get in, one on top of the other", async () => {

@@ -54,8 +54,9 @@ export interface TestBuild {
   readonly steps: readonly string[];
 }
 
-export async function testWorkshop(): Promise<TestWorkshop> {
-  const folder = await mkdtemp(join(tmpdir(), "wb-build-"));
+/** `within`: where its folder is made. */
+export async function testWorkshop(within = tmpdir()): Promise<TestWorkshop> {
+  const folder = await mkdtemp(join(within, "wb-build-"));
   const store = openRepositories({ folder: join(folder, "repositories"), clock, random });
   const tools: BuildTools = {
     source: store,

@@ -34,7 +34,8 @@ export class HubClient implements Disposable {
   }
 
   /** `version`: as pip writes it, `==1.18.*`; the newest where it is not said. */
-  static async make(version = ""): Promise<HubClient> {
+  /** `beside`: packages that use it, as pip writes them. */
+  static async make(version = "", beside: readonly string[] = []): Promise<HubClient> {
     const folders = [...(process.env["PATH"] ?? "").split(":"), "/usr/bin", "/usr/local/bin"];
     const pyenv = join(process.env["HOME"] ?? "/", ".pyenv", "versions");
     const choice = chooseInterpreter(await findInterpreters(folders, [pyenv]), null);
@@ -43,7 +44,7 @@ export class HubClient implements Disposable {
     try {
       const limit = { timeout: installWithinMs };
       await run(choice.interpreter.path, ["-m", "venv", join(client.folder, "venv")], limit);
-      await run(client.#python, ["-m", "pip", "install", "--quiet", `huggingface_hub${version}`], limit);
+      await run(client.#python, ["-m", "pip", "install", "--quiet", `huggingface_hub${version}`, ...beside], limit);
     } catch (error) {
       client[Symbol.dispose]();
       throw error;
