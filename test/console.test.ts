@@ -1,8 +1,10 @@
 // The console in a real browser: every screen in both themes, for its owner, for others and for strangers, over a restart of the platform.
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
 import axe from "axe-core";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { needs } from "./support/needs.ts";
@@ -11,6 +13,7 @@ import { ReceiptWorld } from "./support/receipts.ts";
 import { Platform, until, visit, type Account, type App } from "./support/platform.ts";
 
 const chromiumNeeds = await needs("chromium");
+const waybill = join(import.meta.dirname, "..", "bin", "waybill.js");
 const built = join(import.meta.dirname, "..", "dist", "console");
 const password = "correct horse battery";
 /** All that a browser loads before the first page stands, packed by gzip. */
@@ -139,6 +142,32 @@ describe("the console", chromiumNeeds, () => {
     await page.getByRole("dialog").waitFor();
     await page.keyboard.press("Escape");
     await page.getByRole("dialog").waitFor({ state: "hidden" });
+  });
+
+  test("an id has one verdict: on the page that refuses a visit, on the console that it leads to, by the API and on the command line", async () => {
+    const paused = await up.deploy(alice, "paused");
+    await alice.client.pause(paused.space, { reason: "nobody visits it" });
+    await using context = await browser.newContext({ locale: "en-GB" }); // The app's address is another origin.
+    const page = await context.newPage();
+    await page.goto(paused.url);
+    const id = (await page.locator("dd code").textContent()) ?? "";
+    const { verdict, ...told } = await up.admin.explain(id);
+    assert.ok(verdict, JSON.stringify(told));
+    const code = `${verdict.boundary}/${verdict.code}`;
+    assert.equal(verdict.boundary, "route");
+    const facts = page.locator("dl");
+    await facts.getByText(code).waitFor();
+    assert.equal(await facts.locator(`dd.${verdict.owner}`).count(), 1);
+    assert.match((await facts.textContent()) ?? "", new RegExp(verdict.certainty));
+    await page.getByRole("link", { name: "Evidence" }).click();
+    await page.waitForURL((url) => url.pathname === `/w/${id}`);
+    for (const says of [verdict.sentence, verdict.next])
+      await page.locator("main").getByText(plain(says)).first().waitFor();
+    await page.locator("main").getByText(`${code}, ${verdict.certainty}`).waitFor();
+    const { stdout } = await promisify(execFile)(process.execPath, [waybill, "explain", id, "--json"], {
+      env: { ...process.env, WAYBILL_URL: up.url, WAYBILL_TOKEN: up.operatorToken },
+    });
+    assert.deepEqual(JSON.parse(stdout).verdict, verdict);
   });
 
   test("tells a stranger the verdict of an id and not its proof, and knows no Space of others that is private", async () => {
@@ -521,3 +550,8 @@ describe("the console", chromiumNeeds, () => {
     await until("it is shown that it runs", () => page.locator("main").getByText("running").first().isVisible());
   });
 });
+
+/** A sentence as it is shown: what stands between backticks is code. */
+function plain(sentence: string): string {
+  return sentence.replaceAll("`", "").slice(1); // It begins with a capital letter.
+}
