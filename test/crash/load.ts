@@ -17,6 +17,8 @@ export interface Writers {
   readonly backups: string;
   /** Two releases of {@link pageSpace}. */
   readonly releases: readonly [string, string];
+  /** Of the owner's. */
+  readonly webhook: string;
 }
 
 /** A Space that takes commits and settings and is never built: it is paused. */
@@ -150,11 +152,20 @@ export function questionsOf({ operator, owner }: Writers): readonly ((asking: As
       if (items[0]) await client.explain(items[0].id);
     },
     () => client.explain("owner/app"),
+    () => client.incidents.list(),
+    () => client.trials.run({ ...lastMinute(), tiers: { pro: { weight: 2 } } }),
+    () => owner.client.webhooks.list(),
+    (asking) => client.rotateVisitorKeys({}, asking),
     () => client.receipts.keys(),
     (asking) => client.createNodeToken("elsewhere", asking),
     // Just after a start its node may not be connected yet.
     (asking) => ifKnown(client.checkCards(drained.node, asking)),
   ];
+}
+
+function lastMinute(): { readonly from: string; readonly to: string } {
+  const now = Date.now();
+  return { from: new Date(now - 60_000).toISOString(), to: new Date(now).toISOString() };
 }
 
 export function repositoryOf(data: string, space: string): string {
@@ -174,7 +185,7 @@ function post(url: string, account: Account, asked: Omit<Sent, "method" | "key">
 }
 
 /** Sent once. */
-async function send(url: string, { token }: Account, { method, path, body, key, signal }: Sent): Promise<void> {
+export async function send(url: string, { token }: Account, { method, path, body, key, signal }: Sent): Promise<void> {
   const headers = {
     authorization: `Bearer ${token}`,
     "content-type": "application/json",
@@ -189,7 +200,7 @@ async function send(url: string, { token }: Account, { method, path, body, key, 
 const hardware = ["cpu-basic", "zero-a10g"] as const;
 
 /** The last of the writes until `tried` that leaves this: they alternate. */
-function latest(tried: number, parity: number): number {
+export function latest(tried: number, parity: number): number {
   return tried % 2 === parity ? tried : tried - 1;
 }
 

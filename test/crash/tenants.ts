@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { WaybillClient } from "../../src/client/api.ts";
 import { prng, type Prng } from "../../src/stdx/prng.ts";
 import { fixtureFiles, until, type Account, type Platform } from "../support/platform.ts";
+import { belongingsOf, firm, modelsList } from "./belongings.ts";
 import { Asker, ListClient, SettingClient, Visitor, type Client } from "./clients.ts";
 import { commitTo, listsOf } from "./lists.ts";
 import {
@@ -55,13 +56,17 @@ export async function moveIn(
   await up.account(giftedAccount);
   const backups = join(up.folder, "backups");
   mkdirSync(backups);
-  const writers = { operator, owner, url: up.url, data: up.data, backups, releases };
-  const settings = settingsOf(writers);
+  await up.admin.createAccount({ name: firm, organisation: true, admin: "owner" });
+  await owner.client.addMember(firm, { account: giftedAccount, role: "read" });
+  const { id: webhook } = await owner.client.webhooks.add({ url: "https://hooks.example/", description: "hook 0" });
+  await owner.client.webhooks.change(webhook, { state: "off" });
+  const writers = { operator, owner, url: up.url, data: up.data, backups, releases, webhook };
+  const settings = [...settingsOf(writers), ...belongingsOf(writers)];
   for (const setting of settings) await setting.write(0, {}); // What it shows is a write of ours from the start.
   const clients = [
     ...visitors.map((account) => new Visitor(account, { url: app.url, chance: prng(chance.int(2 ** 31)), findings })),
     ...settings.map((setting) => new SettingClient(setting, findings)),
-    ...listsOf(writers).map((list) => new ListClient(list, findings)),
+    ...[...listsOf(writers), modelsList(writers)].map((list) => new ListClient(list, findings)),
     new Asker(questionsOf(writers)),
   ];
   return { operator, visitors, clients };
