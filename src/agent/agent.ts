@@ -320,7 +320,8 @@ class NodeAgent implements Agent {
     const { spaces, log } = this.#options;
     if (this.#replicas.livesOf(kept)) return void this.#doomed.spaces.set(`${kept.space} ${kept.madeAt}`, kept);
     this.#doomed.spaces.delete(`${kept.space} ${kept.madeAt}`);
-    this.#options.keepTo?.(kept.space, reachWords.all);
+    // One that was made since under its name keeps to what was said of it.
+    if (!this.#replicas.livesUnder(kept.space)) this.#options.keepTo?.(kept.space, reachWords.all);
     try {
       await spaces?.remove(kept);
       log.info({ ...kept }, "what a deleted Space kept was removed");

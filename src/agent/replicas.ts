@@ -159,9 +159,16 @@ export class ReplicaSet {
 
   /** Whether a replica of this Space lives, or is to be started again: not of one of its name that was made at another time. */
   livesOf({ space, madeAt }: SpaceOnDisk): boolean {
-    return [...this.#held.values()].some(
-      ({ state, status, spec }) => state !== "dead" && status.space === space && (spec?.madeAt ?? madeAt) === madeAt,
-    );
+    return this.#livingUnder(space).some(({ spec }) => (spec?.madeAt ?? madeAt) === madeAt);
+  }
+
+  /** Whether one of any Space of this name does. */
+  livesUnder(space: string): boolean {
+    return this.#livingUnder(space).length > 0;
+  }
+
+  #livingUnder(space: string): readonly Held[] {
+    return [...this.#held.values()].filter(({ state, status }) => state !== "dead" && status.space === space);
   }
 
   ackMeter(replica: string, seq: number): void {

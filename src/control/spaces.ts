@@ -150,8 +150,8 @@ export class Spaces {
     const hardware = change.hardware === undefined ? undefined : this.#ports.hardware.named(change.hardware);
     if (hardware?.ok === false) return no("control/invalid", hardware.says);
     await this.#keeper.set(known, actor, { ...change, ...(hardware && { hardware: hardware.name }) });
-    await this.#keeper.settled(known);
     if (change.reach !== undefined) this.#tellReach(known.row);
+    await this.#keeper.settled(known);
     return known.row.settings;
   }
 
