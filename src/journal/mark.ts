@@ -94,6 +94,16 @@ function createMark(file: string, mark: Mark): void {
   syncFolder(dirname(file));
 }
 
+/** What was written to a file is durable when it returns, whoever wrote it. */
+export function syncFile(file: string): void {
+  const fd = openSync(file, "r");
+  try {
+    fdatasyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** A new name is durable only once its folder is. */
 export function syncFolder(folder: string): void {
   const fd = openSync(folder, "r");

@@ -15,7 +15,7 @@ import { checkChain, checkFolder } from "./check.ts";
 import { createDatabase, databaseName, JournalDatabase, markName } from "./database.ts";
 import { JournalDamaged } from "./failures.ts";
 import { lockFolder } from "./lock.ts";
-import { MarkFile } from "./mark.ts";
+import { MarkFile, syncFile } from "./mark.ts";
 import type { Mark } from "./mark.ts";
 import { inBytes, recordBytes } from "./packing.ts";
 import { Statements } from "./statements.ts";
@@ -67,8 +67,10 @@ class WritingThread {
       this.#journal = journal;
       this.#statements = new Statements(journal.db);
       const failed = (error: unknown): void => this.#stop(error);
-      this.#mark = new LateMark(new MarkFile(join(folder, markName), journal.head), journal.head, failed);
       const log = `${join(folder, databaseName)}-wal`;
+      // A process that was killed may have committed what is not on the disk yet; from here on the mark goes to it, and it is told.
+      syncFile(log);
+      this.#mark = new LateMark(new MarkFile(join(folder, markName), journal.head), journal.head, failed);
       this.#sync = new LogSync({ file: log, ended: () => this.#onSynced(), failed });
       this.#post({ kind: "opened", head: journal.head, cutFrom, passedOver });
     } catch (error) {
@@ -161,6 +163,11 @@ class WritingThread {
     }
     const message = this.#answerTo(ask);
     this.#isUnsynced ||= changes(ask);
+    this.#say(message);
+  }
+
+  /** Once all that is committed until now is durable. */
+  #say(message: FromThread): void {
     if (this.#isUnsynced) this.#unsynced.push(message);
     else if (this.#sync.isUnderWay) this.#syncing.push(message);
     else this.#post(message);
@@ -180,9 +187,9 @@ class WritingThread {
   async #backup(id: number, folder: string): Promise<void> {
     this.#backups += 1;
     try {
-      this.#post({ kind: "answer", id, value: await copyJournal(this.#journal.db, folder) });
+      this.#say({ kind: "answer", id, value: await copyJournal(this.#journal.db, folder) });
     } catch (error) {
-      this.#post({ kind: "refused", id, failure: { kind: "backup", folder, says: (error as Error).message } });
+      this.#say({ kind: "refused", id, failure: { kind: "backup", folder, says: (error as Error).message } });
     } finally {
       this.#backups -= 1;
     }
