@@ -11,6 +11,12 @@ import { genesisHash } from "./port.ts";
 const pagesAtOnce = 1000;
 
 /**
+ * A step that meets an open transaction is tried again, but for the first: the copy ends then, with SQLite's code for no error. Ten thousand
+ * of some tens of microseconds: a transaction is open for parts of a millisecond.
+ */
+const beginningsMax = 10_000;
+
+/**
  * Copies the database into an empty folder, with a mark of its last record. What this connection commits meanwhile goes into
  * the copy too, and each commit wholly or not at all. All is on disk when it resolves.
  */
@@ -18,11 +24,20 @@ export async function copyJournal(db: DatabaseSync, folder: string): Promise<Mar
   const file = join(folder, databaseName);
   // As in the original: it holds keys and hashes of tokens.
   closeSync(openSync(file, "wx", 0o600));
-  await backup(db, file, { rate: pagesAtOnce });
+  await copyPages(db, file);
   const head = headOf(file);
   new MarkFile(join(folder, markName), head).close();
   syncFolder(folder);
   return head;
+}
+
+async function copyPages(db: DatabaseSync, file: string): Promise<void> {
+  for (let beginning = 1; ; beginning++)
+    try {
+      return void (await backup(db, file, { rate: pagesAtOnce }));
+    } catch (error) {
+      if ((error as { errcode?: number }).errcode !== 0 || beginning === beginningsMax) throw error;
+    }
 }
 
 /** Closing it moves what lies in a log beside it into the file. */
