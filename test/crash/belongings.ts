@@ -40,7 +40,7 @@ export function belongingsOf({ operator, owner, webhook }: Writers): readonly Se
     {
       name: "what a webhook is for",
       write: (n, asking) => owner.client.webhooks.change(webhook, { description: `hook ${n}` }, asking),
-      read: async () => Number(/\d+/.exec((await owner.client.webhooks.show(webhook)).description ?? "")),
+      read: async () => Number(/\d+/.exec((await owner.client.webhooks.show(webhook)).description ?? "") ?? -1),
     },
   ];
 }
@@ -49,23 +49,33 @@ export function belongingsOf({ operator, owner, webhook }: Writers): readonly Se
 export function modelsList({ owner, url }: Pick<Writers, "owner" | "url">): List {
   const ask = (method: string, path: string, name: string, asking: Asking) =>
     send(url, owner, { method, path, body: { type: "model", name }, key: `"${randomUUID()}"`, ...asking });
-  const gone = new Set<string>();
+  /** Acknowledged as made, oldest first. */
+  const made: string[] = [];
+  /** Whose deletion was asked for, and whether it was acknowledged. */
+  const deleted = new Map<string, boolean>();
   return {
     name: "models",
-    nameOf: (n) => `owner/model-${n}`,
+    nameOf: (n) => `model-${n}`,
     everyActs: () => modelActs,
     add: async (n, asking) => {
       await ask("POST", "repos/create", `model-${n}`, asking);
-      if (n <= modelsKept) return;
-      gone.add(`owner/model-${n - modelsKept}`);
-      await ask("DELETE", "repos/delete", `model-${n - modelsKept}`, asking);
+      made.push(`model-${n}`);
+      const oldest = made.length > modelsKept ? made.shift() : undefined;
+      if (oldest === undefined) return;
+      deleted.set(oldest, false);
+      await ask("DELETE", "repos/delete", oldest, asking);
+      deleted.set(oldest, true);
     },
     read: async (wishes) => {
       const answer = await fetch(`${url}/api/models?author=owner&limit=100`, {
         headers: { authorization: `Bearer ${owner.token}` },
       });
-      const there = ((await answer.json()) as readonly { readonly id: string }[]).map(({ id }) => id);
-      return [...there, ...wishes.map(({ name }) => name).filter((name) => gone.has(name) && !there.includes(name))];
+      const listed = (await answer.json()) as readonly { readonly id: string }[];
+      const there = listed.map(({ id }) => id.replace("owner/", ""));
+      const back = there.filter((name) => deleted.get(name) === true);
+      if (back.length > 0) throw new Error(`deleted, and there again: ${back.join(", ")}`);
+      // One whose deletion was asked for may be there or not.
+      return [...there, ...wishes.map(({ name }) => name).filter((name) => deleted.has(name) && !there.includes(name))];
     },
   };
 }

@@ -236,3 +236,14 @@ export class Visitor implements Client {
 function frozen(document: SignedReceipt | undefined): unknown {
   return document && { ...document, log: document.log?.leaf };
 }
+
+/** False where it comes too late, which is no fault of anybody's. */
+export async function unlessConflict(answer: Promise<unknown>): Promise<boolean> {
+  try {
+    await answer;
+    return true;
+  } catch (error) {
+    if (error instanceof ApiError && error.problem.status === 409) return false;
+    throw error;
+  }
+}

@@ -4,9 +4,8 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { WaybillClient, type Asking } from "../../src/client/api.ts";
 import type { CommitView } from "../../src/contract/api.ts";
-import { ApiError } from "../../src/client/errors.ts";
 import type { Account } from "../support/platform.ts";
-import { ifKnown, type List } from "./clients.ts";
+import { ifKnown, unlessConflict, type List } from "./clients.ts";
 import { brokenSpace, giftedAccount, quietSpace, repositoryOf, siteSpace, stillSpace, type Writers } from "./load.ts";
 
 /** Variables that the Space has at a time, and secrets: it may not have many. */
@@ -174,17 +173,6 @@ function buildsList(owner: Account, operator: Account, data: string): List {
       return [...new Set(names(false)), ...names(true).map((name) => `${name} again`)];
     },
   };
-}
-
-/** False where it comes too late, which is no fault of anybody's. */
-async function unlessConflict(answer: Promise<unknown>): Promise<boolean> {
-  try {
-    await answer;
-    return true;
-  } catch (error) {
-    if (error instanceof ApiError && error.problem.status === 409) return false;
-    throw error;
-  }
 }
 
 /** With all the files that it lists. */
