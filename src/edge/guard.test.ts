@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { Guard, countedAs } from "./guard.ts";
 import type { Entered, GuardLimits } from "./guard.ts";
 import type { SpaceLimits } from "./ports.ts";
+import { UsedElsewhere } from "./used-elsewhere.ts";
 import type { SharedUse } from "./used-elsewhere.ts";
 
 const wide: GuardLimits = {
@@ -219,6 +220,18 @@ describe("one limit for all workers of an edge", () => {
     for (let i = 0; i < 10; i++) assert.ok(enter(0).ok);
     sweep();
     assert.deepEqual(told, []);
+  });
+
+  test("of whom it keeps already a worker goes by what was told last, also where it keeps no more", () => {
+    const elsewhere = new UsedElsewhere();
+    const told = (key: number, requests: number): void =>
+      elsewhere.learn("edge-0", [{ of: "address", key: `${key}`, connections: 0, requests, taken: 0, perSecond: 1 }]);
+    for (let key = 0; key <= 10_000; key++) told(key, 9);
+    told(0, 2);
+    assert.deepEqual(
+      [0, 9_999, 10_000].map((key) => elsewhere.open("address", `${key}`).requests),
+      [2, 9, 0],
+    );
   });
 
   test("a worker that has ended uses nothing, and one that begins hears of all that is open", () => {

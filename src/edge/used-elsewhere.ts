@@ -28,8 +28,9 @@ export class UsedElsewhere {
     const known = this.#workers.get(worker) ?? new Map<string, Open>();
     this.#workers.set(worker, known);
     for (const { of, key, connections, requests } of uses) {
-      if (connections === 0 && requests === 0) known.delete(nameOf(of, key));
-      else if (known.size < keptMax) known.set(nameOf(of, key), { connections, requests });
+      const name = nameOf(of, key);
+      if (connections === 0 && requests === 0) known.delete(name);
+      else if (known.has(name) || known.size < keptMax) known.set(name, { connections, requests });
     }
   }
 
