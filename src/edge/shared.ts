@@ -1,7 +1,7 @@
 /**
  * What the workers of one edge tell each other, since each request of a visitor may reach another of them: where sessions are, what is used
- * of limits, and what becomes of Gradio's events. A join is one worker's, and so is its record; the stream that tells of it, its cancel and its result may be
- * another's. What is told is a hint for those who listen: a worker that hears nothing goes on by what it sees itself.
+ * of limits, and what becomes of Gradio's events. A join is one worker's, and so is its record; the stream that tells of it, its cancel and
+ * its result may be another's. What is told is a hint for those who listen: a worker that hears nothing goes on by what it sees itself.
  */
 import type { Code } from "../evidence/codes.ts";
 import type { Told } from "./gradio/messages.ts";

@@ -682,12 +682,12 @@ export function isCode(text: string): text is Code {
   return Object.hasOwn(codes, text);
 }
 
-/** `gpu/queue-timeout` → `["gpu", "queue-timeout"]`. */
 /** Its sentence; undefined of one that this version does not know. */
 export function saysOf(code: string): string | undefined {
   return isCode(code) ? codeRow(code).says : undefined;
 }
 
+/** `gpu/queue-timeout` → `["gpu", "queue-timeout"]`. */
 export function splitCode(code: Code): readonly [boundary: Boundary, name: string] {
   const slash = code.indexOf("/");
   return [code.slice(0, slash) as Boundary, code.slice(slash + 1)];

@@ -12,7 +12,7 @@ import type { SegmentName } from "./segments.ts";
 
 /** A batch has to fit a frame of the contract (1 MiB) beside its envelope; a record that does not fit is left out and told as a gap. */
 export const batchMaxBytes = 512 << 10;
-/** And so many records at most, so that one commit of the store stays short. */
+/** And no further line, of up to 256 packed records, once there are so many, so that one commit of the store stays short. */
 export const batchMaxRecords = 1000;
 /** Of a text that goes to the store, unless its first line is longer: some thousand packed records. */
 const textMaxBytes = 256 << 10;

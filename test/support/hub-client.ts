@@ -33,8 +33,7 @@ export class HubClient implements Disposable {
     this.#python = join(folder, "venv", "bin", "python");
   }
 
-  /** `version`: as pip writes it, `==1.18.*`; the newest where it is not said. */
-  /** `beside`: packages that use it, as pip writes them. */
+  /** `version`: as pip writes it, `==1.18.*`; the newest where it is not said. `beside`: packages that use it, as pip writes them. */
   static async make(version = "", beside: readonly string[] = []): Promise<HubClient> {
     const folders = [...(process.env["PATH"] ?? "").split(":"), "/usr/bin", "/usr/local/bin"];
     const pyenv = join(process.env["HOME"] ?? "/", ".pyenv", "versions");
