@@ -1,26 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer, request as ask, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { request as ask, type IncomingMessage } from "node:http";
 import { test } from "node:test";
 import { receiveAll } from "./receive.ts";
+import { served } from "./served.suite.ts";
 import { bytesOf } from "./xet/writer.suite.ts";
-
-/** Serves with `answer`; gives its address. */
-async function served(
-  answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
-): Promise<AsyncDisposable & { readonly url: string }> {
-  const server = createServer((request, response) => void answer(request, response)).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
-    [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections();
-      server.close();
-      await once(server, "close");
-    },
-  };
-}
 
 const sent = bytesOf("what is sent", 3_000_001);
 

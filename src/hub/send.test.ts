@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer, request as ask, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { request as ask, type IncomingMessage, type ServerResponse } from "node:http";
 import { test } from "node:test";
 import { sendAll } from "./send.ts";
+import { served } from "./served.suite.ts";
 import { bytesOf } from "./xet/writer.suite.ts";
 
 const pieceBytes = 1 << 17;
@@ -22,23 +22,8 @@ async function* inTurn(asked: { pieces: number }): AsyncGenerator<Uint8Array> {
   }
 }
 
-async function served(
-  answer: (response: ServerResponse) => Promise<void>,
-): Promise<AsyncDisposable & { readonly url: string }> {
-  const server = createServer((_, response) => void answer(response)).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
-    [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections();
-      server.close();
-      await once(server, "close");
-    },
-  };
-}
-
 test("what is given in memory that is used again arrives as it was", async () => {
-  await using there = await served((response) => sendAll(inTurn({ pieces: 0 }), response));
+  await using there = await served((_, response) => sendAll(inTurn({ pieces: 0 }), response));
   const answer = await fetch(there.url);
   assert.ok(Buffer.from(await answer.arrayBuffer()).equals(sent));
 });
@@ -50,7 +35,7 @@ test(
     const asked = { pieces: 0 };
     const responses: ServerResponse[] = [];
     const { promise: over, resolve: end } = Promise.withResolvers<unknown>();
-    await using there = await served(async (response) => {
+    await using there = await served(async (_, response) => {
       responses.push(response);
       await sendAll(inTurn(asked), response).catch(end);
     });
