@@ -12,7 +12,6 @@ import type { GatewayCaller, GatewayOptions, OwnEdge } from "./gateway.ts";
 import type { Pace } from "./pace.ts";
 import { decideAddress, decidePort, decideReach, type EgressPolicy } from "./policy.ts";
 import type { Refusals } from "./refusals.ts";
-import type { SyntheticNames } from "./synthetic-names.ts";
 import { transfer } from "./transfer.ts";
 
 /** What a connection of one sandbox meets on its way. */
@@ -22,7 +21,8 @@ export interface Carrier {
   /** What the Space keeps to of that now, by its owner; null: to all of it. */
   readonly reach: () => readonly NameRule[] | null;
   readonly caller: GatewayCaller;
-  readonly names: SyntheticNames;
+  /** For which the sandbox was given the address; null where it was given none. */
+  readonly name: string | null;
   readonly refusals: Refusals;
   readonly pace: Pace;
   /** The sandbox is closed, or its Space does not keep to this any more. */
@@ -41,8 +41,7 @@ const ownSpaceRule = "a Space of this platform";
 
 /** Resolves when both sides are closed. Never rejects for what the world does: that is the connection's end. */
 export async function carry(carrier: Carrier, inside: Socket, to: ConnectRequest, first: Buffer): Promise<void> {
-  const { caller, options, signal } = carrier;
-  const name = carrier.names.nameOf(to.address) ?? null;
+  const { caller, name, options, signal } = carrier;
   const place = placeOf(name ?? to.address, to.port);
   const about: Facts = {
     link: caller.id,
@@ -57,7 +56,7 @@ export async function carry(carrier: Carrier, inside: Socket, to: ConnectRequest
   try {
     const waitMs = carrier.pace.take();
     if (waitMs > 0) await delay(waitMs, undefined, { signal });
-    reached = await reach(carrier, to, name, record);
+    reached = await reach(carrier, to, record);
   } catch (error) {
     if (!signal.aborted) throw error;
     record.carried({ sentBytes: 0, receivedBytes: 0, brokenBy: "gateway" });
@@ -87,10 +86,9 @@ interface Reached {
 async function reach(
   carrier: Carrier,
   { address, port }: ConnectRequest,
-  name: string | null,
   record: ConnectionRecord,
 ): Promise<Reached | Refused> {
-  const { policy, signal } = carrier;
+  const { name, policy, signal } = carrier;
   const { edge, dialler } = carrier.options;
   if (carrier.full) {
     const says = `${placeOf(name ?? address, port)} was not reached: the node's gateway carries as many connections as it can`;

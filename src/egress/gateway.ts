@@ -97,7 +97,9 @@ interface Served {
 }
 
 interface Carried {
-  readonly to: ConnectRequest;
+  /** As it was when the connection came: what a sandbox has asked for since may have made room of it among its names. */
+  readonly name: string | null;
+  readonly port: number;
   readonly stop: AbortController;
   readonly ended: Promise<void>;
 }
@@ -154,12 +156,10 @@ class NodeGateway implements Gateway {
   keepTo(space: string, reach: readonly NameRule[] | null): void {
     if (reach === null) this.#reach.delete(space);
     else this.#reach.set(space, reach);
-    for (const { caller, names, carried } of this.#served.values()) {
+    for (const { caller, carried } of this.#served.values()) {
       if (caller.space !== space) continue;
-      for (const { to, stop } of carried) {
-        const name = names.nameOf(to.address);
-        if (name !== undefined && !decideReach(this.#reachOf(caller), name, to.port).ok) stop.abort();
-      }
+      for (const { name, port, stop } of carried)
+        if (name !== null && !decideReach(this.#reachOf(caller), name, port).ok) stop.abort();
     }
   }
 
@@ -190,19 +190,20 @@ class NodeGateway implements Gateway {
 
   #carry(served: Served, socket: Socket, to: ConnectRequest, rest: Buffer): void {
     const { caller, names, connects } = served;
+    const name = names.nameOf(to.address) ?? null;
     const stop = new AbortController();
     const carrier: Carrier = {
       options: this.#options,
       policy: this.#options.policies[caller.profile],
       reach: () => this.#reachOf(caller),
       caller,
-      names,
+      name,
       refusals: this.#refusals,
       pace: connects,
       signal: stop.signal,
       full: this.#connections > connectionsInAllMax,
     };
-    const carried: Carried = { to, stop, ended: carry(carrier, socket, to, rest) };
+    const carried: Carried = { name, port: to.port, stop, ended: carry(carrier, socket, to, rest) };
     served.carried.add(carried);
     void carried.ended.finally(() => served.carried.delete(carried));
   }

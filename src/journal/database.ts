@@ -13,7 +13,7 @@ import type { Pack } from "./packing.ts";
 import { genesisHash, snapshotsKept, workRecordsMax } from "./port.ts";
 import type { Compaction, Head, RolledUp, Snapshot } from "./port.ts";
 import { decodeRolledUp, encodeRolledUp, rolledUpKey } from "./rolled-up.ts";
-import { partsOf, recordsOf, rowAt, rowsFrom, storedOf } from "./rows.ts";
+import { partsOf, recordsOf, rowAt, rowsAtOnce, rowsFrom, storedOf } from "./rows.ts";
 import type { Row, StoredRow } from "./rows.ts";
 
 export const databaseName = "journal.db";
@@ -212,7 +212,7 @@ export class JournalDatabase {
   }
 
   read(from: number, limit: number): Row[] {
-    return [...rowsFrom(this.db, from).take(limit)];
+    return [...rowsFrom(this.db, from, { atOnce: Math.min(limit, rowsAtOnce) }).take(limit)];
   }
 
   readWork(work: string): Row[] {

@@ -71,7 +71,7 @@ export function columnsOf(db: DatabaseSync): string {
 }
 
 /** Rows that are read at once: of packs less than a megabyte. */
-const rowsAtOnce = 100;
+export const rowsAtOnce = 100;
 
 export interface Reading {
   readonly atOnce?: number;
