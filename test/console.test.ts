@@ -5,10 +5,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
-import axe from "axe-core";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser, BrowserContext } from "playwright-core";
 import { needs } from "./support/needs.ts";
 import { openChromium, signIn } from "./support/browser.ts";
+import { violations } from "./support/console-page.ts";
 import { ReceiptWorld } from "./support/receipts.ts";
 import { Platform, until, visit, type Account, type App } from "./support/platform.ts";
 
@@ -65,13 +65,6 @@ describe("the console", chromiumNeeds, () => {
     await page.getByText(`Signed in as ${account}`).waitFor();
     await page.close();
     return context;
-  }
-
-  async function violations(page: Page): Promise<readonly string[]> {
-    await page.evaluate(axe.source);
-    return page.evaluate<readonly string[]>(
-      `axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }).then(({ violations }) => violations.map(({ id, nodes }) => id + " " + nodes[0].html))`,
-    );
   }
 
   /** Each screen, and a text that is there once it has all that it shows. */

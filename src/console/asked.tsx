@@ -5,7 +5,7 @@ import type { ReactNode } from "react";
 import { ask, ApiRefusal } from "./api.ts";
 import { addressOf } from "./find.ts";
 import { useLate } from "./late.ts";
-import { Said } from "./said.tsx";
+import { Said, SaidInline } from "./said.tsx";
 import { useSpoken } from "./words/words.tsx";
 import ui from "./ui.module.css";
 
@@ -35,7 +35,7 @@ export function useAsked<Answer>(path: string, { everyMs, enabled = true }: Aske
 }
 
 /** What is known of an answer, be it one or a list in pages. */
-type AskedFor<Answer> = Pick<UseQueryResult<Answer>, "data" | "error" | "failureCount" | "dataUpdatedAt"> & {
+type AskedFor<Answer> = Pick<UseQueryResult<Answer>, "data" | "error" | "failureReason" | "dataUpdatedAt"> & {
   refetch(): Promise<unknown>;
 };
 
@@ -50,11 +50,12 @@ export function Asked<Answer>({
   readonly children: (answer: Answer) => ReactNode;
 }): ReactNode {
   const { data, error } = asked;
+  const failure = error ?? asked.failureReason;
   if (data === undefined)
     return error === null ? <Loading what={what} /> : <Failure error={error} again={() => void asked.refetch()} />;
   return (
     <>
-      {(error !== null || asked.failureCount > 0) && <Stale at={asked.dataUpdatedAt} />}
+      {failure !== null && <Stale at={asked.dataUpdatedAt} failure={failure} />}
       {children(data)}
     </>
   );
@@ -70,11 +71,19 @@ export function Loading({ what }: { readonly what: string }): ReactNode {
   );
 }
 
-function Stale({ at }: { readonly at: number }): ReactNode {
+/** What was known stays, with since when it is not renewed, and why: nobody answers, or what the platform says. */
+function Stale({ at, failure }: { readonly at: number; readonly failure: Error }): ReactNode {
   const { words, format } = useSpoken();
+  const time = format.moment(at, Date.now());
   return (
     <p className={ui["stale"]} role="status">
-      {words.stale(format.moment(at, Date.now()))}
+      {failure instanceof ApiRefusal ? (
+        <>
+          {words.stale(time)}: <SaidInline text={failure.message} />
+        </>
+      ) : (
+        words.staleAway(time)
+      )}
     </p>
   );
 }

@@ -1,10 +1,22 @@
-/** Where nothing is: why, and the command that fills it. */
+/** Where nothing is: why, and the command that fills it, or the link to where that is done. */
 import type { ReactNode } from "react";
 
-export function Empty({ says, command }: { readonly says: string; readonly command: string }): ReactNode {
+type By = { readonly command: string } | { readonly children: ReactNode };
+
+export function Empty({ says, ...by }: { readonly says: string } & By): ReactNode {
   return (
     <p>
-      {says} <code>{command}</code>
+      {says} {"command" in by ? <code>{by.command}</code> : by.children}
     </p>
   );
+}
+
+/** What makes a Space, or brings files to one. */
+export function deployTo(space: string): string {
+  return `waybill deploy ./my-app --space ${space}`;
+}
+
+/** What calls a function of a Space. */
+export function callOf(space: string): string {
+  return `waybill call ${space} /FUNCTION`;
 }

@@ -4,6 +4,7 @@ import { Link } from "wouter";
 import type { BoardView, QueueView } from "../contract/api.ts";
 import { Asked, movesEveryMs, useAsked } from "./asked.tsx";
 import { barOf } from "./bar.ts";
+import { Empty } from "./empty.tsx";
 import { PageTitle } from "./title.tsx";
 import { WideTable } from "./table.tsx";
 import { useSpoken } from "./words/words.tsx";
@@ -19,7 +20,15 @@ export function GpuPage(): ReactNode {
       <PageTitle title={words.gpu} />
       <h2>{words.board}</h2>
       <Asked asked={board} what={words.board}>
-        {({ slots }) => (slots.length === 0 ? <p className={ui["panel"]}>{words.noSlots}</p> : <Board slots={slots} />)}
+        {({ slots }) =>
+          slots.length === 0 ? (
+            <div className={ui["panel"]}>
+              <Empty says={words.noSlots} command="waybill up --simulate-gpus 2x2" />
+            </div>
+          ) : (
+            <Board slots={slots} />
+          )
+        }
       </Asked>
       <h2>{words.queue}</h2>
       <Asked asked={queue} what={words.queue}>

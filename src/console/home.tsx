@@ -5,7 +5,7 @@ import type { SpaceView } from "../contract/api.ts";
 import { handOverPaths } from "../contract/hand-over.ts";
 import type { StatusView } from "../contract/status.ts";
 import { Asked, looksEveryMs, useAsked } from "./asked.tsx";
-import { Empty } from "./empty.tsx";
+import { deployTo, Empty } from "./empty.tsx";
 import { addressOf } from "./find.ts";
 import { useMe } from "./me.ts";
 import { Paged } from "./pages.tsx";
@@ -29,7 +29,7 @@ export function Home(): ReactNode {
   const { words } = useSpoken();
   const text = new URLSearchParams(useSearch()).get("find") ?? "";
   const who = useMe();
-  const noneYet = <Empty says={words.noSpaces} command="waybill deploy ./my-app --space OWNER/my-app" />;
+  const noneYet = (owner: string): ReactNode => <Empty says={words.noSpaces} command={deployTo(`${owner}/my-app`)} />;
   return (
     <>
       <PageTitle title={words.homeTitle} />
@@ -37,11 +37,11 @@ export function Home(): ReactNode {
       <Asked asked={who} what={words.spaces}>
         {(me) =>
           me === null ? (
-            <SpaceList title={words.spaces} text={text} empty={noneYet} isSignedIn={false} />
+            <SpaceList title={words.spaces} text={text} empty={noneYet("OWNER")} isSignedIn={false} />
           ) : (
             <>
               {text === "" && <NeedsMe />}
-              <SpaceList title={words.mySpaces} of="me" text={text} empty={noneYet} isSignedIn />
+              <SpaceList title={words.mySpaces} of="me" text={text} empty={noneYet(me.name)} isSignedIn />
               <SpaceList
                 title={words.otherSpaces}
                 of="others"
@@ -167,9 +167,20 @@ export function AppLinks({
 }): ReactNode {
   return addresses.map((address, at) => (
     <div key={address}>
-      <a href={isSignedIn && at === 0 ? `${address}${handOverPaths.signIn}` : address}>{address}</a>
+      <AppLink address={address} isSignedIn={isSignedIn && at === 0} />
     </div>
   ));
+}
+
+/** Who is signed in here is so there too. */
+export function AppLink({
+  address,
+  isSignedIn,
+}: {
+  readonly address: string;
+  readonly isSignedIn: boolean;
+}): ReactNode {
+  return <a href={isSignedIn ? `${address}${handOverPaths.signIn}` : address}>{address}</a>;
 }
 
 function Pools(): ReactNode {
@@ -179,7 +190,9 @@ function Pools(): ReactNode {
     <Asked asked={status} what={words.pools}>
       {({ pools }) =>
         pools.length === 0 ? (
-          <p className={ui["panel"]}>{words.noPools}</p>
+          <div className={ui["panel"]}>
+            <Empty says={words.noPools} command="waybill pool add NAME" />
+          </div>
         ) : (
           <ul className={ui["list"]} aria-label={words.pools}>
             {pools.map((pool) => (

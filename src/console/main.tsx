@@ -4,11 +4,12 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { isRefused } from "./api.ts";
+import { looksEveryMs } from "./asked.tsx";
 import { Shell } from "./shell.tsx";
 import { SiteMap } from "./site-map.tsx";
 import { Speaking } from "./words/words.tsx";
 
-/** What could not be had is asked for again; what the platform refuses is not. A page that goes on asking does so beside that. */
+/** What could not be had is asked for again; what the platform refuses is not. After these tries it is asked for every so often, beside what a page asks for by itself. */
 const triesMost = 3;
 const retryAfterMs = 1_000;
 
@@ -21,6 +22,7 @@ const queries = new QueryClient({
       staleTime: 1_000,
       retryDelay: retryAfterMs,
       retry: (tries, error) => tries < triesMost && !isRefused(error),
+      refetchInterval: ({ state: { error } }) => (error !== null && !isRefused(error) ? looksEveryMs : false),
     },
   },
 });

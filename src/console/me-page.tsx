@@ -7,6 +7,7 @@ import { Asked, SignInLink, useAsked } from "./asked.tsx";
 import { quotaShares } from "./bar.ts";
 import { CallTable } from "./calls.tsx";
 import { Doing } from "./doing.tsx";
+import { callOf, Empty } from "./empty.tsx";
 import { useMe } from "./me.ts";
 import { Paged } from "./pages.tsx";
 import { PageTitle } from "./title.tsx";
@@ -44,7 +45,11 @@ export function MePage(): ReactNode {
               )}
               <Quota />
               <h2>{words.calls}</h2>
-              <Paged<CallView> path="/api/calls" what={words.calls} empty={<p>{words.noCalls}</p>}>
+              <Paged<CallView>
+                path="/api/calls"
+                what={words.calls}
+                empty={<Empty says={words.noCalls} command={callOf("OWNER/NAME")} />}
+              >
                 {(calls) => <CallTable calls={calls} />}
               </Paged>
               <Tokens />

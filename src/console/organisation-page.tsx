@@ -4,7 +4,7 @@ import { Link } from "wouter";
 import type { SpaceView } from "../contract/api.ts";
 import type { MemberView } from "../contract/identity.ts";
 import { Asked, looksEveryMs, useAsked } from "./asked.tsx";
-import { Empty } from "./empty.tsx";
+import { deployTo, Empty } from "./empty.tsx";
 import { spacesPath } from "./home.tsx";
 import { useMe } from "./me.ts";
 import { Paged } from "./pages.tsx";
@@ -26,7 +26,7 @@ export function OrganisationPage({ name }: { readonly name: string }): ReactNode
         path={spacesPath({ author: name })}
         what={words.spaces}
         everyMs={looksEveryMs}
-        empty={<Empty says={words.noSpaces} command={`waybill deploy ./my-app --space ${name}/my-app`} />}
+        empty={<Empty says={words.noSpaces} command={deployTo(`${name}/my-app`)} />}
       >
         {(spaces) => (
           <ul className={ui["list"]}>

@@ -4,13 +4,14 @@ import { randomBytes } from "node:crypto";
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
+import type { Browser, BrowserContext, Locator } from "playwright-core";
 import { LogWriter } from "../../src/log/segments.ts";
 import { openEvidenceStore } from "../../src/record/store.ts";
 import { openSqliteJournal } from "../../src/journal/index.ts";
 import { instant } from "../../src/stdx/time.ts";
 import { needs } from "../support/needs.ts";
 import { openChromium, signIn } from "../support/browser.ts";
+import { settled } from "../support/console-page.ts";
 import { misplaced } from "../support/page-layout.ts";
 import { Platform, until, visit, type Account, type App } from "../support/platform.ts";
 
@@ -338,7 +339,7 @@ describe("the console under hard conditions", chromiumNeeds, () => {
     await page.unroute("**/api/spaces?*");
     await context.setOffline(true);
     await page
-      .getByText(/^Not updated since \d\d:\d\d$/)
+      .getByText(/^Not updated since \d\d:\d\d: the platform does not answer\.$/)
       .first()
       .waitFor();
     assert.ok(await page.locator("main").getByRole("link", { name: "alice/demo" }).isVisible());
@@ -467,15 +468,6 @@ describe("the console under hard conditions", chromiumNeeds, () => {
     assert.deepEqual(await told(-hourMs), right);
   });
 });
-
-/** All that the page asked for at first is there. */
-async function settled(page: Page): Promise<void> {
-  await page.locator("main h1").waitFor();
-  const waits = page.locator("main p[role=status]").filter({ hasText: /…$/ });
-  await until("nothing is waited for", async () => (await waits.count()) === 0);
-  const lines = page.locator("main [data-index]").filter({ hasText: /…$/ });
-  await until("the lines in view are there", async () => (await lines.count()) === 0);
-}
 
 /** While no platform runs: rows as it writes them, of Spaces without a release. */
 async function addSpaces(folder: string): Promise<void> {

@@ -1,9 +1,10 @@
 /** Incidents, and an operator's word beside each or at its end. */
 import type { FormEvent, ReactNode } from "react";
-import { useSearch } from "wouter";
+import { Link, useSearch } from "wouter";
 import type { Page } from "../../contract/api.ts";
 import type { IncidentView, NoteRequest } from "../../contract/incidents.ts";
 import { Asked, looksEveryMs, useAsked } from "../asked.tsx";
+import { Empty } from "../empty.tsx";
 import { addressOf } from "../find.ts";
 import { IncidentList } from "../status/incidents.tsx";
 import { useSpoken } from "../words/words.tsx";
@@ -23,7 +24,13 @@ export function IncidentsPart(): ReactNode {
     <Asked asked={incidents} what={words.ofStatus.incidents}>
       {({ items, next }) => (
         <>
-          {items.length === 0 && <p className={ui["panel"]}>{words.ofStatus.noIncidents}</p>}
+          {items.length === 0 && (
+            <div className={ui["panel"]}>
+              <Empty says={words.ofAdmin.noIncidents}>
+                <Link href="/admin/nodes">{words.ofAdmin.parts.nodes}</Link>
+              </Empty>
+            </div>
+          )}
           <IncidentList incidents={items}>{(incident) => <WordForm incident={incident} />}</IncidentList>
           <Pages page={page} next={next} here="/admin/incidents" />
         </>

@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { Link } from "wouter";
 import type { CardView, NodesView, NodeView } from "../../contract/nodes.ts";
 import { Asked, looksEveryMs, useAsked } from "../asked.tsx";
+import { Empty } from "../empty.tsx";
 import { storyPath } from "../find.ts";
 import { SaidInline } from "../said.tsx";
 import { TableHead } from "../table.tsx";
@@ -20,9 +21,9 @@ export function NodesPart(): ReactNode {
     <Asked asked={nodes} what={words.ofAdmin.parts.nodes}>
       {({ nodes: all }) =>
         all.length === 0 ? (
-          <p className={ui["panel"]}>
-            {words.ofAdmin.noNodes} <code>waybill node token NAME</code>
-          </p>
+          <div className={ui["panel"]}>
+            <Empty says={words.ofAdmin.noNodes} command="waybill node token NAME" />
+          </div>
         ) : (
           all.map((node) => <NodePart key={node.name} node={node} />)
         )
@@ -49,7 +50,7 @@ function NodePart({ node: { name, pool, state, drain, waiting, cards } }: { read
         {ofAdmin.inPool(pool)}, {words.ofStatus.waiting(waiting)}
       </p>
       {cards.length === 0 ? (
-        <p className={ui["muted"]}>{ofAdmin.noCards}</p>
+        <Empty says={ofAdmin.noCards} command="waybill doctor" />
       ) : (
         <table className={`${ui["table"]} ${ui["stacked"]}`}>
           <TableHead names={[ofAdmin.card, ofAdmin.pool, ofAdmin.slots, words.state]} />

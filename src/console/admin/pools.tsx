@@ -5,6 +5,7 @@ import type { Page } from "../../contract/api.ts";
 import type { NodesView } from "../../contract/nodes.ts";
 import type { PoolsView, PoolView, RuleView } from "../../contract/pools.ts";
 import { Asked, looksEveryMs, useAsked } from "../asked.tsx";
+import { Empty } from "../empty.tsx";
 import { accountPath, addressOf } from "../find.ts";
 import { useSpoken } from "../words/words.tsx";
 import { DrainPart } from "./drain.tsx";
@@ -24,9 +25,9 @@ export function PoolsPart(): ReactNode {
       <Asked asked={pools} what={words.pools}>
         {({ pools: all }) =>
           all.length === 0 ? (
-            <p className={ui["panel"]}>
-              {words.noPools} <code>waybill pool add NAME</code>
-            </p>
+            <div className={ui["panel"]}>
+              <Empty says={words.noPools} command="waybill pool add NAME" />
+            </div>
           ) : (
             all.map((pool) => <PoolPart key={pool.name} pool={pool} />)
           )
@@ -74,9 +75,9 @@ function Rules(): ReactNode {
       <Asked asked={rules} what={words.ofAdmin.rules}>
         {({ items, next }) =>
           items.length === 0 ? (
-            <p className={ui["muted"]}>
-              {words.ofAdmin.noRules} <code>waybill pool rule</code>
-            </p>
+            <div className={ui["muted"]}>
+              <Empty says={words.ofAdmin.noRules} command="waybill pool rule ACCOUNT POOL" />
+            </div>
           ) : (
             <>
               <ul className={ui["list"]}>

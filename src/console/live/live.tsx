@@ -1,5 +1,6 @@
 /** Keeps what the page shows new, and says so where it cannot. */
 import { useQueryClient } from "@tanstack/react-query";
+import type { QueryState } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import type { ReactNode } from "react";
 import { useLate } from "../late.ts";
@@ -22,7 +23,8 @@ export function Live(): ReactNode {
         onChange(change) {
           const isOld = madeOldBy(change);
           void queries.invalidateQueries({
-            predicate: ({ queryKey: [path] }) => typeof path === "string" && isOld(path),
+            predicate: ({ queryKey: [path], state }) =>
+              typeof path === "string" && (isOld(path) || (change.type === "begun" && hasFailed(state))),
           });
         },
         onLost: setLost,
@@ -30,6 +32,10 @@ export function Live(): ReactNode {
     [queries],
   );
   const isSaid = useLate(lost !== null, saidAfterMs);
+  useEffect(() => {
+    // No event tells of a change from now on. What is asked for now says that it is not renewed, or is as it was; what was refused is left.
+    if (isSaid) void queries.invalidateQueries({ predicate: ({ state }) => state.data !== undefined });
+  }, [isSaid, queries]);
   return (
     <div role="status">
       {lost !== null && isSaid && (
@@ -37,4 +43,9 @@ export function Live(): ReactNode {
       )}
     </div>
   );
+}
+
+/** It could not be had while the platform was away, so no event that was missed made it old. */
+function hasFailed({ error, fetchFailureCount }: Pick<QueryState, "error" | "fetchFailureCount">): boolean {
+  return error !== null || fetchFailureCount > 0;
 }

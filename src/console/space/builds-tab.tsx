@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 import { Link } from "wouter";
 import type { BuildView, ReleaseView } from "../../contract/api.ts";
 import { Doing } from "../doing.tsx";
-import { Empty } from "../empty.tsx";
+import { deployTo, Empty } from "../empty.tsx";
 import { Paged } from "../pages.tsx";
 import { SaidInline } from "../said.tsx";
 import { WideTable } from "../table.tsx";
@@ -18,7 +18,7 @@ export function BuildsTab({ id }: { readonly id: string }): ReactNode {
       <Paged<BuildView>
         path={`/api/spaces/${id}/builds`}
         what={words.builds}
-        empty={<Empty says={words.noBuilds} command={`waybill deploy ./my-app --space ${id}`} />}
+        empty={<Empty says={words.noBuilds} command={deployTo(id)} />}
       >
         {(builds) => (
           <WideTable label={words.builds} names={[words.buildOf, words.state, words.time, words.duration]}>

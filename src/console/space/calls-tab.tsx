@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import type { CallView } from "../../contract/api.ts";
 import { SignInLink } from "../asked.tsx";
 import { CallTable } from "../calls.tsx";
+import { callOf, Empty } from "../empty.tsx";
 import { useMe } from "../me.ts";
 import { Paged } from "../pages.tsx";
 import { useSpoken } from "../words/words.tsx";
@@ -23,7 +24,7 @@ export function CallsTab({ id }: { readonly id: string }): ReactNode {
       <Paged<CallView>
         path={`/api/calls?space=${encodeURIComponent(id)}`}
         what={words.calls}
-        empty={<p>{words.noCallsHere}</p>}
+        empty={<Empty says={words.noCallsHere} command={callOf(id)} />}
       >
         {(calls) => <CallTable calls={calls} by="account" />}
       </Paged>

@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { Link, useSearch } from "wouter";
 import { addressOf, pathOf } from "../find.ts";
 import { Asked, useAsked } from "../asked.tsx";
+import { deployTo, Empty } from "../empty.tsx";
 import { useSpoken } from "../words/words.tsx";
 import ui from "../ui.module.css";
 
@@ -27,29 +28,35 @@ export function FilesTab({ id }: { readonly id: string }): ReactNode {
         <code>/{folder}</code>
       </h2>
       <Asked asked={tree} what={words.files}>
-        {(entries) => (
-          <ul className={ui["list"]}>
-            {folder !== "" && (
-              <li>
-                <Link href={to(above)}>..</Link>
-              </li>
-            )}
-            {entries.map(({ type, path, size }) => (
-              <li key={path} className={ui["spread"]}>
-                {type === "directory" ? (
-                  <Link href={to(path)}>
-                    <bdi>{path.split("/").at(-1)}</bdi>/
-                  </Link>
-                ) : (
-                  <a href={`/spaces/${id}/resolve/main/${pathOf(path)}`}>
-                    <bdi>{path.split("/").at(-1)}</bdi>
-                  </a>
-                )}
-                {type === "file" && <span className={ui["muted"]}>{words.bytes(format.number(size))}</span>}
-              </li>
-            ))}
-          </ul>
-        )}
+        {(entries) =>
+          entries.length === 0 && folder === "" ? (
+            <div className={ui["panel"]}>
+              <Empty says={words.noFiles} command={deployTo(id)} />
+            </div>
+          ) : (
+            <ul className={ui["list"]}>
+              {folder !== "" && (
+                <li>
+                  <Link href={to(above)}>..</Link>
+                </li>
+              )}
+              {entries.map(({ type, path, size }) => (
+                <li key={path} className={ui["spread"]}>
+                  {type === "directory" ? (
+                    <Link href={to(path)}>
+                      <bdi>{path.split("/").at(-1)}</bdi>/
+                    </Link>
+                  ) : (
+                    <a href={`/spaces/${id}/resolve/main/${pathOf(path)}`}>
+                      <bdi>{path.split("/").at(-1)}</bdi>
+                    </a>
+                  )}
+                  {type === "file" && <span className={ui["muted"]}>{words.bytes(format.number(size))}</span>}
+                </li>
+              ))}
+            </ul>
+          )
+        }
       </Asked>
     </>
   );

@@ -1,8 +1,12 @@
 /** Who asked for the app and who answered; the filters are part of the page's address. */
 import type { FormEvent, ReactNode } from "react";
 import { Link, useLocation, useSearch } from "wouter";
+import type { SpaceView } from "../../contract/api.ts";
 import type { RequestView } from "../../contract/requests.ts";
 import { movesEveryMs } from "../asked.tsx";
+import { Empty } from "../empty.tsx";
+import { AppLink } from "../home.tsx";
+import { useMe } from "../me.ts";
 import { Paged } from "../pages.tsx";
 import { WideTable } from "../table.tsx";
 import { useSpoken } from "../words/words.tsx";
@@ -10,8 +14,10 @@ import ui from "../ui.module.css";
 
 const filters = ["status", "who", "method", "grep", "failed"] as const;
 
-export function RequestsTab({ id }: { readonly id: string }): ReactNode {
+export function RequestsTab({ space: { id, addresses } }: { readonly space: SpaceView }): ReactNode {
   const { words, format } = useSpoken();
+  const { data: me } = useMe();
+  const [first] = addresses;
   const [, go] = useLocation();
   const asked = new URLSearchParams(useSearch());
   const isLive = asked.get("live") === "1";
@@ -75,7 +81,15 @@ export function RequestsTab({ id }: { readonly id: string }): ReactNode {
         path={`/api/spaces/${id}/requests?${query.toString()}`}
         what={words.requests}
         everyMs={isLive ? movesEveryMs : undefined}
-        empty={<p>{query.size > 0 ? words.noSuchRequests : words.noRequests}</p>}
+        empty={
+          query.size > 0 ? (
+            <p>{words.noSuchRequests}</p>
+          ) : (
+            <Empty says={words.noRequests}>
+              {first !== undefined && <AppLink address={first} isSignedIn={Boolean(me)} />}
+            </Empty>
+          )
+        }
       >
         {(requests) => (
           <WideTable

@@ -5,6 +5,7 @@ import { Link } from "wouter";
 import type { SpaceView } from "../../contract/api.ts";
 import { Asked, Loading, looksEveryMs, useAsked } from "../asked.tsx";
 import { needsSomebody } from "../../contract/needs.ts";
+import { deployTo, Empty } from "../empty.tsx";
 import { Said } from "../said.tsx";
 import { PageTitle } from "../title.tsx";
 import { useSpoken } from "../words/words.tsx";
@@ -47,6 +48,9 @@ export function SpacePage({
             <div className={ui["muted"]}>
               <Said text={view.ends} />
             </div>
+            {view.state === "no-release" && tab !== "builds" && (
+              <Empty says={words.deployHere} command={deployTo(id)} />
+            )}
             <nav aria-label={id}>
               <ul className={ui["tabs"]}>
                 {tabs.map((one) => (
@@ -84,7 +88,7 @@ function TabOf({ space, tab }: { readonly space: SpaceView; readonly tab: Tab })
         </Suspense>
       );
     case "requests":
-      return <RequestsTab id={id} />;
+      return <RequestsTab space={space} />;
     case "calls":
       return <CallsTab id={id} />;
     case "files":

@@ -25,7 +25,7 @@ export const adminDe: Words["ofAdmin"] = {
   noNodes: "Noch kein Knoten. Eine Maschine kommt dazu mit einem Schlüssel von",
   nodeStates: { up: "da", lost: "verloren" },
   inPool: (pool) => `Pool ${pool}`,
-  noCards: "Er hat keine Karte.",
+  noCards: "Er hat keine Karte. Was auf seiner Maschine gefunden wird, sagt",
   card: "Karte",
   pool: "Pool",
   slots: "Plätze",
@@ -96,6 +96,8 @@ export const adminDe: Words["ofAdmin"] = {
   takeBack: (id) => `${id} zurücknehmen`,
   takenBack: (by, time, reason) => `zurückgenommen von ${by}, ${time}: ${reason}`,
   auditOf: (account) => `Wer was an ${account} geändert hat`,
+  noIncidents:
+    "Keine Störung ist aufgezeichnet. Eine beginnt von selbst, wenn etwas gestört ist oder außer Betrieb genommen wird:",
   sayBeside: (id) => `Etwas zu ${id} sagen`,
   everybodyReads: "Jeder kann es auf der Zustandsseite lesen",
   putBeside: "Neben die Störung stellen",

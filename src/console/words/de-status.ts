@@ -45,7 +45,7 @@ export const statusDe: Words["ofStatus"] = {
   openIncidents: "Was gerade gestört ist",
   pastIncidents: "Was vorher gestört war",
   incidents: "Störungen",
-  noIncidents: "Nichts ist aufgezeichnet.",
+  noIncidents: "Keine beendete Störung ist aufgezeichnet.",
   wrongs: {
     failures: "Arbeiten scheitern durch die Plattform",
     "node-lost": "ein Knoten antwortet nicht",

@@ -25,7 +25,7 @@ export const adminEn = {
   noNodes: "No node yet. A machine joins by a token that is made by",
   nodeStates: { up: "up", lost: "lost" },
   inPool: (pool: string) => `pool ${pool}`,
-  noCards: "It has no card.",
+  noCards: "It has no card. What is found on its machine is told by",
   card: "Card",
   pool: "Pool",
   slots: "Slots",
@@ -99,6 +99,7 @@ export const adminEn = {
   takenBack: (by: string, time: string, reason: string) => `taken back by ${by}, ${time}: ${reason}`,
   auditOf: (account: string) => `Who changed what of ${account}`,
   // Incidents.
+  noIncidents: "No incident is in the record. One begins by itself when something is wrong, or is taken out of use:",
   sayBeside: (id: string) => `Say something beside ${id}`,
   everybodyReads: "Everybody can read it on the status page",
   putBeside: "Put it beside the incident",

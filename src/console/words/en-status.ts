@@ -44,7 +44,7 @@ export const statusEn = {
   openIncidents: "What is wrong now",
   pastIncidents: "What was wrong before",
   incidents: "incidents",
-  noIncidents: "Nothing is in the record.",
+  noIncidents: "No incident that is over is in the record.",
   wrongs: {
     failures: "works fail by the platform's fault",
     "node-lost": "a node does not answer",
