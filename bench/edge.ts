@@ -5,7 +5,6 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout } from "node:timers/promises";
 
 import { fileSystemOf, scratch } from "./disk.ts";
 import { figure, machine, median, peerOf } from "./document.ts";
@@ -291,7 +290,7 @@ async function messages(sides: Sides, kind: Exclude<Kind, "idle">, report: Repor
       const closed = cpuUs(side.pids);
       await sides.load({ ask: "open", port: side.port, count: crowdSize, kind });
       // The edge writes down what is open for a second: that is of the connection, not of its messages.
-      await setTimeout(settledMs);
+      await sides.load({ ask: "listen", ms: settledMs, everyMs: undefined });
       const before = cpuUs(side.pids);
       toOpen.set(side, [...(toOpen.get(side) ?? []), (before - closed) / crowdSize]);
       const everyMs = kind === "sockets" ? eventEveryMs : undefined;

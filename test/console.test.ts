@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import type { Browser, BrowserContext } from "playwright-core";
 import { needs } from "./support/needs.ts";
 import { openChromium, signIn } from "./support/browser.ts";
-import { violations } from "./support/console-page.ts";
+import { violations, widerBy } from "./support/console-page.ts";
 import { ReceiptWorld } from "./support/receipts.ts";
 import { Platform, until, visit, type Account, type App } from "./support/platform.ts";
 
@@ -96,7 +96,7 @@ describe("the console", chromiumNeeds, () => {
         await page.goto(up.url + path);
         await page.locator("main").getByText(shows).first().waitFor();
         assert.deepEqual(await violations(page), [], path);
-        const over = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
+        const over = await widerBy(page);
         assert.ok(over <= 0, `${path} is ${over} px wider than ${width} px`);
       }
       assert.deepEqual(wrong, []);
@@ -435,7 +435,7 @@ describe("the console", chromiumNeeds, () => {
       await page.goto(`${up.url}/admin/${part}`);
       await main.getByText(shows).first().waitFor();
       assert.deepEqual(await violations(page), [], part);
-      const over = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
+      const over = await widerBy(page);
       assert.ok(over <= 0, `${part} is ${over} px too wide`);
     }
     assert.deepEqual(wrong, []);
@@ -462,7 +462,7 @@ describe("the console", chromiumNeeds, () => {
       for (const path of ["/docs", "/docs/guide/start", "/docs/reference/codes"]) {
         await page.goto(up.url + path);
         assert.deepEqual(await violations(page), [], path);
-        const over = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
+        const over = await widerBy(page);
         assert.ok(over <= 0, `${path} is ${over} px wider than ${width} px`);
       }
     }

@@ -43,6 +43,11 @@ async function connected(port: number, plain: number): Promise<Socket> {
   return socket;
 }
 
+/** When all others of this process, edge and app among them, have had so many turns. */
+function afterTurns(turns: number, then: () => void): void {
+  setImmediate(() => (turns > 1 ? afterTurns(turns - 1, then) : then()));
+}
+
 /** All that comes until it is so much behind the head, or the end; taken in fits, the more of them the later. */
 function exchange(socket: Socket, parts: readonly (string | Buffer)[], isWhole: (body: Buffer) => boolean) {
   const pieces: Buffer[] = [];
@@ -62,7 +67,7 @@ function exchange(socket: Socket, parts: readonly (string | Buffer)[], isWhole: 
     bytes += piece.length;
     if (pieces.length % 3 === 0) {
       socket.pause();
-      setTimeout(() => socket.resume(), pieces.length % 5);
+      afterTurns(20 * (pieces.length % 5), () => socket.resume());
     }
     look();
   });

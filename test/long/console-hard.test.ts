@@ -10,8 +10,9 @@ import { openEvidenceStore } from "../../src/record/store.ts";
 import { openSqliteJournal } from "../../src/journal/index.ts";
 import { instant } from "../../src/stdx/time.ts";
 import { needs } from "../support/needs.ts";
-import { openChromium, signIn } from "../support/browser.ts";
-import { settled } from "../support/console-page.ts";
+import { openChromium } from "../support/browser.ts";
+import { settled, signedIn, slowPage } from "../support/console-page.ts";
+import type { Visit } from "../support/console-page.ts";
 import { misplaced } from "../support/page-layout.ts";
 import { Platform, until, visit, type Account, type App } from "../support/platform.ts";
 
@@ -76,28 +77,12 @@ describe("the console under hard conditions", chromiumNeeds, () => {
     await up?.[Symbol.asyncDispose]();
   });
 
-  async function visitor(account: string, options: Parameters<Browser["newContext"]>[0] = {}): Promise<BrowserContext> {
-    const context = await browser.newContext({ locale: "en-GB", ...options });
-    context.on("weberror", (error) => wrong.push(String(error.error())));
-    context.on("console", (message) => {
-      if (/Content Security Policy|Refused to/i.test(message.text())) wrong.push(message.text());
-    });
-    const page = await context.newPage();
-    await page.goto(`${up.url}/login`);
-    await signIn(page, { account, password });
-    await page.getByRole("banner").getByRole("link", { name: account, exact: true }).waitFor();
-    await page.close();
-    return context;
-  }
+  const visitor = (account: string, options: Visit["options"] = {}): Promise<BrowserContext> =>
+    signedIn({ browser, url: up.url, account, password, wrong, options });
 
   test("shows the first of 10,000 Spaces at once, finds each of them, and does nothing for long after that on a slow machine", async () => {
     await using context = await visitor("alice");
-    const page = await context.newPage();
-    const machine = await context.newCDPSession(page);
-    await machine.send("Emulation.setCPUThrottlingRate", { rate: 4 });
-    await page.addInitScript(
-      "globalThis.tasks = []; new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration, startTime }) => [Math.round(startTime), duration]))).observe({ type: 'longtask' })",
-    );
+    const { page } = await slowPage(context);
     await page.goto(up.url);
     const main = page.locator("main");
     await main.getByRole("link", { name: "alice/demo" }).waitFor();
@@ -180,12 +165,7 @@ describe("the console under hard conditions", chromiumNeeds, () => {
 
   test("has a Space's 100,000 requests: some at a time, found by a word or an id wherever they are, and back again", async (t) => {
     await using context = await visitor("alice");
-    const page = await context.newPage();
-    const machine = await context.newCDPSession(page);
-    await machine.send("Emulation.setCPUThrottlingRate", { rate: 4 });
-    await page.addInitScript(
-      "globalThis.tasks = []; new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration, startTime }) => [Math.round(startTime), duration]))).observe({ type: 'longtask' })",
-    );
+    const { page, machine } = await slowPage(context);
     const rows = page.locator("main tbody tr");
     await page.goto(`${up.url}/spaces/${app.space}/requests?live=1`);
     await page.getByText(`/file/${manyRequests}`).waitFor();
