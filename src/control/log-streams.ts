@@ -73,6 +73,7 @@ export async function* spaceLogStream(server: Server, wish: SpaceLogWish, signal
   const { space, find } = wish;
   let current: Shown | undefined = wish.start;
   let told = false;
+  let isAway = false;
   let { from: next, tail } = wish;
   while (!signal.aborted) {
     const known = server.replicas.of(space);
@@ -89,21 +90,25 @@ export async function* spaceLogStream(server: Server, wish: SpaceLogWish, signal
     const follower = wish.only ? undefined : followerOf(known, replica);
     const read = readerOf(server, { node, replica, space, find });
     const part = tail === undefined ? await read(next, partLines) : await lastOf(read, tail, find);
-    tail = undefined;
-    if (!part) {
-      yield [note(server, `-- node ${node} does not answer: lines from ${next} on are not shown --`)];
-      return;
+    if (part) {
+      ({ next } = part);
+      tail = undefined;
+      yield part.lines.map((line) => ({ ...line, replica }));
+    } else if (!isAway) {
+      const until = wish.follow ? " until it does" : "";
+      yield [note(server, `-- node ${node} does not answer: lines from ${next} on are not shown${until} --`)];
     }
-    ({ next } = part);
-    yield part.lines.map((line) => ({ ...line, replica }));
-    if (part.more) continue;
+    isAway = part === undefined;
+    if (part?.more) continue;
+    if (isAway && !wish.follow) return;
     if (follower) {
       yield [note(server, `-- replica ${follower.replica} follows ${replica} --`)];
       current = follower;
       next = 1;
+      tail = undefined;
       continue;
     }
-    if (!wish.follow || part.complete || (wish.untilDown && isDown(server, space))) return;
+    if (!wish.follow || part?.complete || (wish.untilDown && isDown(server, space))) return;
     yield await pause(signal);
   }
 }

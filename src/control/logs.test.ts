@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { setImmediate as immediate } from "node:timers/promises";
 import type { LogLine, ReplicaPhase, ToAgent } from "../contract/agent.ts";
 import { LogWriter, readLogFiles } from "../log/segments.ts";
 import { createChecked } from "./described/checked.suite.ts";
@@ -141,6 +142,27 @@ describe("a Space's log", () => {
     assert.match(whole, /\n\nevent: end\ndata: \{\}\n\n$/);
     const anew = await eventsOf(await ask("?follow=1", { ...accept, "last-event-id": "p_gone:9" }), 1);
     assert.deepEqual(anew[0], { id: "p_1:1", text: "line 1" });
+  });
+
+  test("that is followed goes on by itself where its node is away for a while, which is said once", async () => {
+    const { world, node, print, ask } = await logs();
+    await using _ = world;
+    print("p_1", numbered(2));
+    node.link.close();
+    const seen: string[] = [];
+    const reader = (async () => {
+      for await (const bytes of (await ask("?follow=1&tail=1")).body ?? [])
+        for (const line of new TextDecoder().decode(bytes).split("\n"))
+          if (line !== "" && seen.push((JSON.parse(line) as LogLine).text) === 3) return;
+    })();
+    while (seen.length === 0) await immediate();
+    world.nodes.connect(node.link);
+    node.hello([replica("p_1", "ready")]);
+    while (seen.length === 1) await immediate();
+    print("p_1", ["the third"]);
+    await reader;
+    const away = "-- node n1 does not answer: lines from 1 on are not shown until it does --";
+    assert.deepEqual(seen, [away, "line 2", "the third"]);
   });
 
   test("a reader that takes little is read for little", async () => {
