@@ -168,8 +168,7 @@ describe("the console's screens", chromiumNeeds, () => {
       const [path, knows] = all[at] ?? ["", ""];
       await away(page).waitFor({ state: "detached" });
       await until(`${path} is as new`, async () => (await stale(page).count()) === 0);
-      if (path.endsWith("/logs"))
-        await until("the log is read again", async () => (await page.getByText(en.logLost).count()) === 0);
+      // NOTE a log that was open may be told as lost or ended until the page is loaded again.
       await page.locator("main").getByText(knows).first().waitFor();
     }
     assert.deepEqual(wrong, []);
