@@ -1,4 +1,4 @@
-/** Threads that compute what large files cost: begun when there is work, so many at the most, and each job stays in one. */
+/** Threads that compute what large files cost: begun when there is work, so many at the most, and each job stays in one. One that idles ends. */
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { JobKind, Jobs } from "./jobs.ts";
@@ -6,6 +6,8 @@ import type { Answer, Ask } from "./worker.ts";
 
 /** The apps and the rest of the server need processors too. */
 const threadsMax = Math.max(1, Math.min(4, availableParallelism() >> 1));
+/** Each has some 18 MB, and begins in a tenth of a second: between the files of one client it stays. */
+const idleEndsAfterMs = 10_000;
 
 /** One file's, or one xorb's: pieces in order, one at a time. */
 export interface RunningJob<Kind extends JobKind> extends Disposable {
@@ -24,23 +26,38 @@ interface Thread {
   readonly worker: Worker;
   readonly waiting: Map<number, { resolve(answer: Answer): void; reject(error: unknown): void }>;
   jobs: number;
+  /** Ends it when it has idled for so long. */
+  idle: NodeJS.Timeout | undefined;
   /** Why it answers no more. */
   gone: Error | undefined;
 }
 
 export class Threads implements AsyncDisposable {
   readonly #threads: Thread[] = [];
+  readonly #idleEndsAfterMs: number;
   #next = 1;
   #closed = false;
+
+  constructor(endsAfterMs = idleEndsAfterMs) {
+    this.#idleEndsAfterMs = endsAfterMs;
+  }
+
+  /** So many there are at this moment. */
+  get count(): number {
+    return this.#threads.length;
+  }
 
   begin<Kind extends JobKind>(kind: Kind): RunningJob<Kind> {
     const thread = this.#thread();
     const job = this.#next++;
     thread.jobs += 1;
+    clearTimeout(thread.idle);
     let isOpen = true;
     const close = (): void => {
-      if (isOpen) thread.jobs -= 1;
+      if (!isOpen) return;
       isOpen = false;
+      thread.jobs -= 1;
+      if (thread.jobs === 0) this.#endWhenIdle(thread);
     };
     // Answers come in order, and one that fails fails what is asked next.
     this.#ask(thread, { job, begin: kind }).catch(() => undefined);
@@ -78,7 +95,7 @@ export class Threads implements AsyncDisposable {
     if (idlest !== undefined && (idlest.jobs === 0 || this.#threads.length >= threadsMax)) return idlest;
     const file = import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js";
     const worker = new Worker(new URL(file, import.meta.url), { execArgv: [] });
-    const thread: Thread = { worker, waiting: new Map(), jobs: 0, gone: undefined };
+    const thread: Thread = { worker, waiting: new Map(), jobs: 0, idle: undefined, gone: undefined };
     worker.on("message", (answer: Answer) => {
       const { id, error } = answer;
       const asked = thread.waiting.get(id);
@@ -97,6 +114,18 @@ export class Threads implements AsyncDisposable {
     return thread;
   }
 
+  /** Its isolate and what its memory was used for go with it. */
+  #endWhenIdle(thread: Thread): void {
+    if (thread.gone !== undefined) return;
+    const look = (): void => {
+      // Of a job that was dropped, what it had been given may still be computed.
+      if (thread.waiting.size > 0) return this.#endWhenIdle(thread);
+      this.#threads.splice(this.#threads.indexOf(thread), 1);
+      end(thread, new Error("it idled")).catch(() => undefined); // It has ended already.
+    };
+    thread.idle = setTimeout(look, this.#idleEndsAfterMs).unref();
+  }
+
   #ask(thread: Thread, ask: Omit<Ask, "id">, bytes: readonly ArrayBuffer[] = []): Promise<Answer> {
     if (thread.gone !== undefined) return Promise.reject(thread.gone);
     const id = this.#next++;
@@ -110,6 +139,7 @@ export class Threads implements AsyncDisposable {
 
 async function end(thread: Thread, error: Error): Promise<void> {
   thread.gone ??= error;
+  clearTimeout(thread.idle);
   const waiting = [...thread.waiting.values()];
   thread.waiting.clear();
   for (const { reject } of waiting) reject(error);
