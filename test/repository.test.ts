@@ -48,6 +48,12 @@ async function begin(shop: TestWorkshop) {
 const git = (repository: string, ...args: readonly string[]): string =>
   execFileSync("git", [`--git-dir=${repository}`, ...args], { encoding: "utf8" });
 
+/** What a `git fast-import` that failed has left, in the repository and among its packs. */
+function leftOf(repository: string): readonly string[] {
+  const names = [repository, join(repository, "objects", "pack")].flatMap((folder) => readdirSync(folder));
+  return names.filter((name) => /^(?:fast_import_crash_|tmp_)/.test(name));
+}
+
 function done(result: CommitResult): Extract<CommitResult, { ok: true }> {
   assert.ok(result.ok, JSON.stringify(result));
   return result;
@@ -112,14 +118,34 @@ describe("commitFiles", () => {
     assert.equal(await shop.store.head(repository, "main"), other);
   });
 
+  test("a commit that git fails at says at which file, and leaves nothing in the repository", async () => {
+    await using shop = await testWorkshop();
+    const { repository, commit, write } = await begin(shop);
+    // So much in one file (of 512 bytes each), and no more.
+    const store = storeWith(shop, "fast-import", 'trap "" XFSZ; ulimit -f 200; exec git "$@"');
+    const files = [
+      { path: "a.txt", content: text("a") },
+      { path: "b/c.bin", content: { bytes: randomBytes(1 << 20) } },
+    ];
+    const asked = { repository, branch: "main", author: { name: "bob", email: "bob@example.test" }, summary: "next" };
+    await assert.rejects(
+      store.commitFiles({ ...asked, files }),
+      /git fast-import .*File too large.*, at `M 100644 inline "b\/c\.bin"`$/s,
+    );
+    assert.equal(await shop.store.head(repository, "main"), commit);
+    assert.deepEqual(leftOf(repository), []);
+    done(await write({ files }));
+  });
+
   test("on a disk that is full nothing of a commit is taken, and with room it is", ownDisk, async () => {
     using disk = new SmallDisk(24 << 20);
     await using shop = await testWorkshop(disk.path);
     const { repository, commit, write } = await begin(shop);
     const files = [{ path: "large.bin", content: { bytes: randomBytes(4 << 20) } }];
     disk.fill();
-    await assert.rejects(write({ files }), /Out of diskspace|No space left on device/i);
+    await assert.rejects(write({ files }), { name: "GitFailure", code: "git-disk-full" });
     assert.equal(await shop.store.head(repository, "main"), commit);
+    assert.deepEqual(leftOf(repository), []);
     disk.free();
     const { commit: next } = done(await write({ files }));
     assert.equal(await shop.store.head(repository, "main"), next);

@@ -13,9 +13,12 @@ import type { Transfer } from "../src/hub/transfers.ts";
 import { clock } from "./support/commits.ts";
 import { eventually } from "./support/eventually.ts";
 import { largeFile, lfsWorld, type LfsWorld } from "./support/lfs-world.ts";
+import { needs } from "./support/needs.ts";
 import { pointerTo } from "./support/sha256.ts";
+import { SmallDisk } from "./support/small-disk.ts";
 import { memoryTransfers } from "./support/transfers.ts";
 
+const ownDisk = await needs("own-disk");
 const small = Buffer.from("small");
 
 /** What is told of the only transfer that has entries. */
@@ -105,6 +108,28 @@ describe("files on their way", () => {
     const sent = await fetch(`http://127.0.0.1:${filled.port}${path}`, { method: "PUT", body: small });
     assert.equal(sent.status, 507);
     assert.equal(codeOf(await toldOf(filled, "a full disk")), "transfer/disk-full platform proved");
+  });
+
+  test("a disk that becomes full while a file comes is told as that, and nothing of the file stays", ownDisk, async () => {
+    using disk = new SmallDisk(64 << 20);
+    await using world = await lfsWorld({}, {}, disk.path);
+    const bytes = Buffer.alloc(16 << 20, "x");
+    const href = await world.addressOf("upload", pointerTo(bytes), "alice");
+    const half = bytes.length / 2;
+    const body = new ReadableStream<Uint8Array>({
+      start: (sent) => sent.enqueue(bytes.subarray(0, half)),
+      pull: (sent) => {
+        disk.fill();
+        sent.enqueue(bytes.subarray(half));
+        sent.close();
+      },
+    });
+    const length = { "content-length": String(bytes.length) };
+    const answer = await fetch(href, { method: "PUT", headers: length, body, duplex: "half" } as RequestInit);
+    assert.equal(answer.status, 507, await answer.text());
+    assert.equal(codeOf(await toldOf(world, "the full disk")), "transfer/disk-full platform proved");
+    disk.free();
+    assert.equal((await fetch(href, { method: "PUT", body: bytes })).status, 200);
   });
 
   test("a part from one who may only propose is refused with its reason: files of pull requests come whole", async () => {

@@ -1,5 +1,6 @@
 /** The API as one fetch handler: who calls is worked out once, routes register themselves, and whatever fails says so under an id. */
 import { Hono } from "hono";
+import { isDiskFull } from "../hub/errors.ts";
 import { isSessionCookie, noSessionCookie } from "../identity/sessions.ts";
 import { newId } from "../stdx/ids.ts";
 import type { ApiEnv, Route } from "./api.ts";
@@ -171,6 +172,7 @@ export function createApi(server: Server): Hono<ApiEnv> {
     if (error instanceof RepoGone) return noRepo(c, error.repo);
     if (error instanceof EffectMade) return refuse(c, "control/answer-lost");
     server.onFailure(`${c.req.method} ${new URL(c.req.url).pathname} (${c.get("requestId")})`, error);
+    if (isHubs(c.req.path) && isDiskFull(error)) return refuse(c, "transfer/disk-full");
     return refuse(c, "control/failed");
   });
   return api;

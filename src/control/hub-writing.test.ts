@@ -1,5 +1,7 @@
 /** Commits, branches and tags by the Hub's API. */
 import assert from "node:assert/strict";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { file, Hub, says } from "./hub.suite.ts";
 
@@ -46,6 +48,20 @@ describe("writing", () => {
       assert.deepEqual([again.status, again.body.commitOid], [200, done.body.commitOid]);
     }
     assert.equal((await hub.ask(`GET ${repo}/commits/main`)).headers.get("x-total-count"), "2");
+  });
+
+  test("of a commit that git has no room for it is said that the disk is full, and the branch is where it was", async () => {
+    await using hub = await Hub.open();
+    const repo = await hub.model();
+    const { sha } = (await hub.ask(`GET ${repo}`)).body;
+    const hook = join(hub.folder, "hooks", "reference-transaction");
+    mkdirSync(dirname(hook), { recursive: true });
+    writeFileSync(hook, "#!/bin/sh\necho 'error: could not write: No space left on device' >&2\nexit 1\n", { mode: 0o755 });
+    const full = await hub.commit(repo, [file("a.txt", "a")]);
+    assert.deepEqual([full.status, full.body.boundary, full.body.code], [507, "transfer", "disk-full"]);
+    rmSync(hook);
+    assert.equal((await hub.ask(`GET ${repo}`)).body.sha, sha);
+    assert.equal((await hub.commit(repo, [file("a.txt", "a")])).status, 200);
   });
 
   test("of two who saw the same parent one wins and the other is told 412", async () => {

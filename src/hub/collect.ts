@@ -5,6 +5,7 @@
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { isOneOf } from "./errors.ts";
+import { crashReport } from "./import-crash.ts";
 import type { RunIn } from "./git-objects.ts";
 
 /** From so many loose objects on, some 300 commits and 4 MiB of blocks, or so many packs, of which each read looks through all. */
@@ -45,6 +46,8 @@ export async function collectRepository(
   repository: string,
   { now, signal }: { readonly now: number; readonly signal: AbortSignal },
 ): Promise<void> {
+  const own = (await readdir(repository).catch(absent)).filter((name) => crashReport.test(name));
+  await removeOlder(repository, own, now - leftoverMs);
   for (const folder of ["objects", "objects/pack", "lfs/incoming", "lfs/xet/incoming", "lfs/multipart/incoming"].map(
     (name) => join(repository, name),
   )) {

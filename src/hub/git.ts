@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
-import { isOneOf } from "./errors.ts";
+import { isOneOf, saysDiskFull } from "./errors.ts";
 
 export interface GitProgram {
   /** `git`, or the absolute path of one. */
@@ -16,7 +16,7 @@ export const systemGit: GitProgram = { program: "git", path: "/usr/local/bin:/us
 /** git did not do what it was asked to: the disk, a damaged repository, or a bound. */
 export class GitFailure extends Error {
   override readonly name = "GitFailure";
-  readonly code: "git-missing" | "git-failed" | "git-too-slow" | "git-too-much";
+  readonly code: "git-missing" | "git-failed" | "git-disk-full" | "git-too-slow" | "git-too-much";
 
   constructor(code: GitFailure["code"], says: string, options?: ErrorOptions) {
     super(says, options);
@@ -103,8 +103,10 @@ export async function runGit(git: GitProgram, run: GitRun): Promise<GitResult> {
     ]);
     if (bound) throw bound;
     const known = exitCode !== null && (exitCode === 0 || (run.answers ?? []).includes(exitCode));
-    if (!known)
-      throw failed("git-failed", run, `ended with ${exitCode ?? signal}: ${says.trim() || "it said nothing"}`);
+    if (!known) {
+      const code = saysDiskFull.test(says) ? "git-disk-full" : "git-failed";
+      throw failed(code, run, `ended with ${exitCode ?? signal}: ${says.trim() || "it said nothing"}`);
+    }
     return { exitCode, output, says };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;

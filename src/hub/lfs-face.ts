@@ -20,6 +20,7 @@ import {
   type GitPath,
 } from "./git-access.ts";
 import type { GitDesk } from "./git-face.ts";
+import { isDiskFull } from "./errors.ts";
 import { gateHeaders } from "./gate.ts";
 import { parseBatch, parseJson, parsePointerOf } from "./lfs-batch.ts";
 import { readTicket, signTicket, ticketSeconds, type LfsTicket } from "./lfs-address.ts";
@@ -149,6 +150,7 @@ export class LfsFace {
       if (response.destroyed) return; // Nobody is left to be told.
       this.#options.desk.onFailure(`git-lfs at ${path.id} (${id})`, error);
       if (response.headersSent) response.destroy();
+      else if (isDiskFull(error)) refuse(response, 507, codeRow("transfer/disk-full").says);
       else refuse(response, 500, `The platform could not do this; its log has the reason under ${id}.`);
     });
     return true;

@@ -8,6 +8,7 @@ const failed = (said: string, unpack = "unpack index-pack abnormal exit") =>
 test("what git says of a push that it did not take, and what each is", () => {
   for (const [said, code] of [
     ["fatal: write error: No space left on device", "transfer/disk-full"],
+    ["fatal: sha1 file '<stdin>' write error. Out of diskspace", "transfer/disk-full"],
     [
       "error: object 2c0fbb: missingEmail: invalid author\nfatal: fsck error in packed object",
       "transfer/object-refused",

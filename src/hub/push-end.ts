@@ -1,5 +1,6 @@
 /** What ended a push or a fetch that git did not bring to its end, by what git says of it. Pure. */
 import type { transferCodes } from "../evidence/transfer-codes.ts";
+import { saysDiskFull } from "./errors.ts";
 
 export interface GitEnd {
   readonly code: keyof typeof transferCodes;
@@ -17,7 +18,7 @@ const saysMaxChars = 500;
 
 /** git's own sentences (index-pack, unpack-objects, receive-pack), in English as we start it, and what each is. In this order. */
 const unpacking: readonly (readonly [RegExp, GitEnd["code"]])[] = [
-  [/No space left on device|Disk quota exceeded/, "transfer/disk-full"],
+  [saysDiskFull, "transfer/disk-full"],
   [/fsck error/, "transfer/object-refused"],
   [/exceeds maximum allowed size/, "transfer/too-large"],
   [

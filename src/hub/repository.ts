@@ -11,6 +11,7 @@ import { Turns } from "../stdx/turns.ts";
 import { GitFailure, runGit, systemGit, type GitProgram } from "./git.ts";
 import { listTree as treeOf, parseTree, treeProblems, type RunIn, type TreeEntry } from "./git-objects.ts";
 import { isOneOf } from "./errors.ts";
+import { afterCrash } from "./import-crash.ts";
 import { importStream } from "./import-stream.ts";
 import { attributesFile, uncovered, withLines } from "./lfs-attributes.ts";
 import { proposalFolders } from "./lfs-store.ts";
@@ -319,7 +320,10 @@ export function openRepositories({
     const stream = importStream(request, { head, passing, present, seconds: Math.floor(clock.wall() / 1000) });
     const args = ["fast-import", "--quiet", "--done", "--date-format=raw"];
     // Whoever makes a commit holds the repository, so nothing is collected: the commit stays without a name until a branch has it.
-    const said = (await run(repository, args, { input: stream })).output.toString("latin1");
+    const imported = run(repository, args, { input: stream }).catch(async (error: unknown) => {
+      throw error instanceof GitFailure ? await afterCrash(repository, error) : error;
+    });
+    const said = (await imported).output.toString("latin1");
     const [, commit, tree] = /^([0-9a-f]{40})\n040000 tree ([0-9a-f]{40})\t/.exec(said) ?? [];
     if (commit === undefined || tree === undefined)
       throw new GitFailure("git-failed", `git fast-import said what was not expected: ${said.slice(0, 200)}`);

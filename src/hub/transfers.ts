@@ -9,6 +9,7 @@ import type { Emitter, Facts, Hop } from "../evidence/entry.ts";
 import type { transferCodes } from "../evidence/transfer-codes.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import type { Clock, Instant } from "../stdx/time.ts";
+import { isDiskFull } from "./errors.ts";
 import type { GateRefusal } from "./gate.ts";
 import { addressOf } from "./git-access.ts";
 import { keepPace, paceLimits, waitsForClient, type PaceLimits, type Quiet } from "./pace.ts";
@@ -288,7 +289,7 @@ export class Transfer {
       await work();
     } catch (error) {
       // Whose client has left, its close says so.
-      if (!this.#response.destroyed) this.fail("transfer/failed");
+      if (!this.#response.destroyed) this.fail(isDiskFull(error) ? "transfer/disk-full" : "transfer/failed");
       throw error;
     }
   }

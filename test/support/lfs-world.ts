@@ -34,8 +34,13 @@ export interface LfsWorld extends MemoryTransfers, AsyncDisposable {
   stalled(): number;
 }
 
-export async function lfsWorld(limits: Partial<LfsFaceLimits> = {}, room: Partial<LfsLimits> = {}): Promise<LfsWorld> {
-  const folder = mkdtempSync(join(tmpdir(), "wb-lfs-"));
+/** `within`: where its repositories lie, in place of the machine's folder for temporary files. */
+export async function lfsWorld(
+  limits: Partial<LfsFaceLimits> = {},
+  room: Partial<LfsLimits> = {},
+  within = tmpdir(),
+): Promise<LfsWorld> {
+  const folder = mkdtempSync(join(within, "wb-lfs-"));
   const repositories = openRepositories({ folder: join(folder, "repositories"), clock, random });
   await repositories.createRepository("alice/app");
   const repository = repositories.repositoryOf("alice/app");

@@ -4,10 +4,12 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ByteRange } from "../../blobs/blobs.ts";
+import { codeRow } from "../../evidence/codes.ts";
 import { readBody } from "../../http/index.ts";
 import { visitorOf } from "../../http/visitor.ts";
 import { newId, type RandomBytes } from "../../stdx/ids.ts";
 import type { Clock } from "../../stdx/time.ts";
+import { isDiskFull } from "../errors.ts";
 import { gateHeaders, type GateRefusal } from "../gate.ts";
 import { addressOf, leaving, plainHeaders } from "../git-access.ts";
 import { paceLimits, type PaceLimits } from "../pace.ts";
@@ -119,6 +121,7 @@ export class XetFace {
       if (response.destroyed) return; // Nobody is left to be told.
       this.#options.desk.onFailure(`${asked.what} of Xet (${id})`, error);
       if (response.headersSent) response.destroy();
+      else if (isDiskFull(error)) refuse(response, 507, codeRow("transfer/disk-full").says);
       else refuse(response, 500, `The platform could not do this; its log has the reason under ${id}.`);
     });
     return true;
