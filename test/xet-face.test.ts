@@ -44,6 +44,9 @@ describe("the Xet protocol's server", () => {
   const told = memoryTransfers();
   const readers = new Set(["alice", "bob", ""]);
   const writers = new Set(["alice", "bob"]);
+  const few = { atOnce: 3, perCaller: 1, anonymous: 1, withinMs: 300 };
+  /** Whoever is called so waits for it. */
+  let isDecided = Promise.withResolvers<undefined>();
   before(async () => {
     hashes = new XetHashes();
     world = await largeWorld({ accountMaxBytes: 200 << 20 });
@@ -51,12 +54,13 @@ describe("the Xet protocol's server", () => {
       ...{ store: world.xet, storage: world.storage, key, instance: "here", random },
       transfers: told.transfers,
       clock: { wall: world.clock.wall, monotonic: () => performance.now() },
+      limits: { answers: few },
       desk: {
         folderOf: (repository) =>
           repository.endsWith("/absent") ? undefined : world.repository(repository.slice("spaces/".length)),
         mayRead: async (_repository, account) => readers.has(account),
         gate: async (_repository, account) =>
-          account === "gated" ? { status: 403, code: "identity/gated", says: "spaces/alice/app is gated." } : undefined,
+          account === "waits" ? isDecided.promise : account === "gated" ? { status: 403, code: "identity/gated", says: "spaces/alice/app is gated." } : undefined,
         mayWrite: async (_repository, account) => writers.has(account),
         mayPropose: async (_repository, account) => readers.has(account),
         onFailure: (_what, error) => world.failures.push(error),
@@ -133,6 +137,21 @@ describe("the Xet protocol's server", () => {
   test("offers no grants, so that xorbs are sent here", async () => {
     assert.equal((await post(`/v1/xorb-grants/default/${"a".repeat(64)}`, Buffer.from("{}"))).status, 404);
     assert.equal((await fetch(`${base}/v1/telemetry`, { method: "POST" })).status, 418, "another part's address");
+  });
+
+  test("plans and chunks that are asked for have a bound at once, of each caller too: one more waits a while and is told so", async () => {
+    isDecided = Promise.withResolvers();
+    readers.add("waits");
+    const plan = (account: string): Promise<Response> =>
+      ask(`/v2/reconstructions/${"a".repeat(64)}`, { token: tokenOf({ account, right: "read" }) });
+    const first = plan("waits");
+    const second = await plan("waits");
+    assert.deepEqual([second.status, second.headers.get("retry-after")], [503, "5"]);
+    assert.equal((await plan("bob")).status, 404, "another caller has a place");
+    isDecided.resolve(undefined);
+    assert.equal((await first).status, 404);
+    assert.equal((await plan("waits")).status, 404, "and the place is free again");
+    readers.delete("waits");
   });
 
   for (const version of ["v1", "v2"] as const)

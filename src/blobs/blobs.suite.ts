@@ -46,6 +46,14 @@ export function blobsSuite(name: string, open: () => Promise<Blobs>): void {
       assert.deepEqual(await listed(blobs), [hello.digest]);
     });
 
+    test("of those who bring a name at once one comes first, and what it brought is never replaced", async () => {
+      const blobs = await open();
+      const texts = Array.from({ length: 8 }, (_, n) => `hello ${n}`);
+      const fresh = await Promise.all(texts.map((text) => blobs.put(hello, pieces(text))));
+      assert.deepEqual(fresh.filter(Boolean), [true]);
+      assert.equal(await all(blobs.open(hello)), texts[fresh.indexOf(true)]);
+    });
+
     test("keeps nothing of what breaks off, and nobody sees it meanwhile", async () => {
       const blobs = await open();
       const seen: (number | undefined)[] = [];

@@ -3,6 +3,7 @@ import { link, mkdir, open, readdir, rename, rm, stat, type FileHandle } from "n
 import { dirname, join, relative, sep } from "node:path";
 import { assert } from "../stdx/assert.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
+import { Turns } from "../stdx/turns.ts";
 import { BlobMissing, isBlobName, type BlobName, type Blobs, type ByteRange, type ListedBlob } from "./blobs.ts";
 import type { SweepRules, Swept } from "./blobs.ts";
 import { fileBytes } from "./file-bytes.ts";
@@ -16,6 +17,7 @@ export class FolderBlobs implements Blobs {
   readonly #within: string;
   readonly #random: RandomBytes;
   readonly #holds = new Holds();
+  readonly #turns = new Turns();
 
   /** `folder` need not be there yet. `within`: what is over it, and has to be: it may be removed, and is never made again. */
   constructor(folder: string, random: RandomBytes, within = dirname(folder)) {
@@ -35,15 +37,22 @@ export class FolderBlobs implements Blobs {
     await this.#make(dirname(fresh));
     try {
       await write(fresh, bytes);
-      const isFresh = (await this.size(name)) === undefined;
-      await this.#make(dirname(this.fileOf(name)));
-      if (isFresh) await rename(fresh, this.fileOf(name));
+      // Of two who bring the same at once one comes first: what others read by then is never replaced.
+      const isFresh = await this.#turns.take(this.fileOf(name), () => this.#moved(fresh, name));
       // Also where it was there: whoever brought it may have renamed it a moment ago, and wait for the disk as we do.
       await syncNames(this.fileOf(name));
       return isFresh;
     } finally {
       await rm(fresh, { force: true });
     }
+  }
+
+  /** False where it was there. */
+  async #moved(fresh: string, name: BlobName): Promise<boolean> {
+    if ((await this.size(name)) !== undefined) return false;
+    await this.#make(dirname(this.fileOf(name)));
+    await rename(fresh, this.fileOf(name));
+    return true;
   }
 
   /** Keeps a file that lies elsewhere on the same disk, whole and durable, and is a blob of that name; it stays where it is, too. False where the blob was there. */

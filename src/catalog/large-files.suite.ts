@@ -48,6 +48,7 @@ export function largeFilesSuite(name: string, openSql: () => Promise<SqlRunner>)
       const whole = file("f", "b", "a", "b");
       await rows.addFile(whole, { holders: [app], chunks: [{ chunk: hash("c"), xorb: hash("b") }], at: t0 });
       assert.deepEqual(await rows.file(hash("f")), whole);
+      assert.deepEqual([await rows.fileSha256(hash("f")), await rows.fileSha256(hash("e"))], [whole.sha256, undefined]);
       assert.deepEqual(await rows.files("", 9), [whole]);
       assert.deepEqual(await rows.held([hash("a"), hash("b")], [app.holder]), new Set([hash("a"), hash("b")]));
       assert.equal(await rows.xorbOfChunk(hash("c"), [app.holder]), hash("b"));
@@ -150,7 +151,8 @@ export function largeFilesSuite(name: string, openSql: () => Promise<SqlRunner>)
       await rows.keepConversion(row, at(1));
       assert.deepEqual(await rows.conversion({ sha256: hash("1") }), row);
       assert.deepEqual(await rows.conversion({ hash: hash("2") }), row);
-      assert.equal(await rows.convertedHash(hash("1")), hash("2"));
+      assert.equal(await rows.convertedHash(hash("1"), at(1)), hash("2"), "as it was worked out last");
+      assert.equal(await rows.convertedHash(hash("1"), at(2)), undefined);
       assert.equal(await rows.conversion({ sha256: hash("2") }), undefined);
     });
 

@@ -179,6 +179,12 @@ export class LargeFiles {
     return row && fileOf(row);
   }
 
+  /** Of the file of that hash of Xet, without what it is made of. */
+  async fileSha256(hash: string): Promise<string | undefined> {
+    const row = await this.#db.selectFrom("xetFiles").select("sha256").where("hash", "=", hash).executeTakeFirst();
+    return row?.sha256;
+  }
+
   /** In the order of their hashes, after that one. */
   async files(after: string, limit: number): Promise<readonly XetFileRow[]> {
     const rows = await this.#db
@@ -229,12 +235,13 @@ export class LargeFiles {
       .execute();
   }
 
+  /** Worked out from a file at that instant; where another's was before, it is known of both from now on. */
   async keepConversion({ xorbs, ...row }: ConversionRow, at: Instant): Promise<void> {
     const text = JSON.stringify(xorbs.map(({ hash, lengths }) => [hash, lengths]));
     await this.#db
       .insertInto("lfsConversions")
       .values({ ...row, xorbs: text, madeAt: at })
-      .onConflict((conflict) => conflict.column("sha256").doNothing())
+      .onConflict((conflict) => conflict.column("sha256").doUpdateSet({ madeAt: at }))
       .execute();
   }
 
@@ -249,12 +256,13 @@ export class LargeFiles {
     return { sha256: row.sha256, hash: row.hash, bytes: row.bytes, xorbs };
   }
 
-  /** The hash alone, of which a list of files needs many. */
-  async convertedHash(sha256: string): Promise<string | undefined> {
+  /** The hash alone, of which a list of files needs many, where it was worked out then or later. */
+  async convertedHash(sha256: string, since: Instant): Promise<string | undefined> {
     const row = await this.#db
       .selectFrom("lfsConversions")
       .select("hash")
       .where("sha256", "=", sha256)
+      .where("madeAt", ">=", since)
       .executeTakeFirst();
     return row?.hash;
   }

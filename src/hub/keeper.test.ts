@@ -132,8 +132,8 @@ describe("collecting", () => {
     const found = await keeper.collect(now);
     assert.deepEqual([found.files, found.xorbs], [1, 2]);
     assert.deepEqual((await keeper.verify()).problems, []);
-    assert.ok(await world.xet.file(kept.file.hash));
-    assert.equal(await world.xet.file(gone.file.hash), undefined);
+    assert.ok(await world.xet.sha256Of(kept.file.hash));
+    assert.equal(await world.xet.sha256Of(gone.file.hash), undefined);
     assert.deepEqual(await keeper.collect(now), nothing);
     const again = await hub.store("gone");
     const object = await findLarge(hub.folder, again.file.sha256);

@@ -7,7 +7,7 @@ import type { ConversionRow } from "../catalog/large-files.ts";
 import type { ByteRange } from "../blobs/blobs.ts";
 import { fileBytes } from "../blobs/file-bytes.ts";
 import { gathered } from "../blobs/gathered.ts";
-import type { Clock } from "../stdx/time.ts";
+import { instant, type Clock } from "../stdx/time.ts";
 import type { LfsPointer } from "./lfs-pointer.ts";
 import { findObject, type LargeObject } from "./lfs-store.ts";
 import type { Threads } from "./xet/threads.ts";
@@ -20,6 +20,8 @@ export interface LargeFilesOptions {
   onFailure(what: string, error: unknown): void;
 }
 
+type WholeObject = LargeObject & { readonly by: "lfs" };
+
 /** Files that wait to be read for their hash of Xet; of one more it is worked out when it is asked for again. */
 const waitingMax = 1_000;
 /** To a thread at once. */
@@ -28,7 +30,7 @@ const pieceBytes = 1 << 20;
 export class LargeFiles implements AsyncDisposable {
   readonly #options: LargeFilesOptions;
   /** Files by their SHA-256, in the order of asking; one is worked out at a time. */
-  readonly #waiting = new Map<string, string>();
+  readonly #waiting = new Map<string, WholeObject>();
   #working: Promise<void> | undefined;
   #closed = false;
 
@@ -45,8 +47,9 @@ export class LargeFiles implements AsyncDisposable {
   /** Undefined where it is not worked out yet: then that begins, and who asks again later is told. */
   async xetHashOf(object: LargeObject): Promise<string | undefined> {
     // One that a backup was taken in the middle of is not known by its hash yet: it is read as every other is.
-    if (object.by === "xet") return (await this.#options.xet.file(object.hash)) && object.hash;
-    const known = await this.#options.xet.rows.convertedHash(object.oid);
+    if (object.by === "xet") return (await this.#options.xet.sha256Of(object.hash)) && object.hash;
+    // What was worked out before it came is another's: that somebody has the same file is told to nobody.
+    const known = await this.#options.xet.rows.convertedHash(object.oid, object.writtenAt);
     if (known === undefined) this.#begin(object);
     return known;
   }
@@ -68,9 +71,10 @@ export class LargeFiles implements AsyncDisposable {
     await this.idle();
   }
 
-  #begin({ oid, file }: LargeObject & { readonly by: "lfs" }): void {
+  #begin(object: WholeObject): void {
+    const { oid } = object;
     if (this.#closed || this.#waiting.has(oid) || this.#waiting.size >= waitingMax) return;
-    this.#waiting.set(oid, file);
+    this.#waiting.set(oid, object);
     this.#working ??= this.#work().finally(() => (this.#working = undefined));
   }
 
@@ -78,9 +82,9 @@ export class LargeFiles implements AsyncDisposable {
     for (;;) {
       const [next] = this.#waiting;
       if (next === undefined) return;
-      const [oid, file] = next;
+      const [oid, object] = next;
       try {
-        await this.#convert(oid, file);
+        await this.#convert(object);
       } catch (error) {
         if (!this.#closed) this.#options.onFailure(`the hash of Xet of ${oid}`, error);
       }
@@ -89,7 +93,7 @@ export class LargeFiles implements AsyncDisposable {
   }
 
   /** Its chunks are found and nothing of it is stored again: xorbs of it are given from where it lies. */
-  async #convert(oid: string, file: string): Promise<void> {
+  async #convert({ oid, file, writtenAt }: WholeObject): Promise<void> {
     const { threads, xet, clock } = this.#options;
     using job = threads.begin("convert");
     let bytes = 0;
@@ -109,6 +113,7 @@ export class LargeFiles implements AsyncDisposable {
     const { hash, sha256, xorbs } = await job.end();
     if (sha256 !== oid) throw new Error(`the stored file is damaged: its SHA-256 is ${sha256}`);
     const row: ConversionRow = { sha256, hash, bytes, xorbs };
-    await xet.rows.keepConversion(row, clock.wall());
+    // Not before it was written, whatever clock said when that was: else it would be worked out for ever.
+    await xet.rows.keepConversion(row, instant(Math.max(clock.wall(), writtenAt)));
   }
 }

@@ -37,7 +37,16 @@ describe("a file in parts", () => {
     assert.deepEqual(await parts.join(repository, pointer, "alice"), { ok: true });
     const found = await findObject(repository, pointer);
     assert.equal(sha256(readFileSync(found?.by === "lfs" ? found.file : "")), pointer.oid);
-    assert.ok(!(await parts.join(repository, pointer, "alice")).ok);
+  });
+
+  test("may be put together twice at once, and again: an answer that was lost costs nothing", async () => {
+    const { repository, parts } = fresh();
+    await parts.put(repository, pointer, 1, whole(first));
+    await parts.put(repository, pointer, 2, whole(second));
+    const both = await Promise.all([1, 2].map(() => parts.join(repository, pointer, "alice")));
+    assert.deepEqual([...both, await parts.join(repository, pointer, "bob")], Array(3).fill({ ok: true }));
+    const other = await parts.join(repository, { ...pointer, size: pointer.size + 1 }, "alice");
+    assert.ok(!other.ok && other.says === "its part 1 has not come");
   });
 
   test("of which one is another's is refused when they are put together, and begins anew", async () => {

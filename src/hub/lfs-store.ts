@@ -9,6 +9,7 @@ import { FolderBlobs } from "../blobs/folder.ts";
 import { gathered } from "../blobs/gathered.ts";
 import { giveBack } from "../stdx/give-back.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
+import { instant, type Instant } from "../stdx/time.ts";
 import type { TermRow } from "../catalog/large-files.ts";
 import { isOneOf } from "./errors.ts";
 import { isLfsOid, type LfsPointer } from "./lfs-pointer.ts";
@@ -47,7 +48,13 @@ export type Stored = { readonly ok: true } | Refusal;
 /** A large file of a repository, by whichever way its bytes came. */
 export type LargeObject = LfsPointer &
   (
-    | { readonly by: "lfs"; /** Where its bytes lie. */ readonly file: string }
+    | {
+        readonly by: "lfs";
+        /** Where its bytes lie. */
+        readonly file: string;
+        /** When they were written there. */
+        readonly writtenAt: Instant;
+      }
     | {
         readonly by: "xet";
         /** Its hash of Xet. */
@@ -73,8 +80,8 @@ export async function findOwn(repository: string, oid: string): Promise<LargeObj
 
 async function findWhole(folder: string, oid: string): Promise<LargeObject | undefined> {
   const file = objectFile(folder, oid);
-  const size = await sizeOf(file);
-  return size === undefined ? undefined : { oid, size, by: "lfs", file };
+  const found = await statOf(file);
+  return found && { oid, size: found.size, by: "lfs", file, writtenAt: instant(found.mtimeMs) };
 }
 
 /** One that git-lfs brought for a pull request. */
@@ -335,15 +342,15 @@ async function sizeOfAll(folder: string): Promise<number> {
     throw error;
   });
   let sum = 0;
-  for (const name of names) sum += (await sizeOf(join(folder, name))) ?? 0;
+  for (const name of names) sum += (await statOf(join(folder, name)))?.size ?? 0;
   return sum;
 }
 
 /** Undefined for a folder, and where nothing is. */
-async function sizeOf(path: string): Promise<number | undefined> {
+async function statOf(path: string): Promise<{ readonly size: number; readonly mtimeMs: number } | undefined> {
   try {
     const found = await stat(path);
-    return found.isFile() ? found.size : undefined;
+    return found.isFile() ? found : undefined;
   } catch (error) {
     if (isOneOf(error, ["ENOENT", "ENOTDIR"])) return undefined;
     throw error;

@@ -12,7 +12,7 @@ import type { Clock } from "../../stdx/time.ts";
 import { isDiskFull } from "../errors.ts";
 import { gateHeaders, type GateRefusal } from "../gate.ts";
 import { addressOf, leaving, plainHeaders } from "../git-access.ts";
-import { paceLimits, type PaceLimits } from "../pace.ts";
+import { keepPace, paceLimits, type PaceLimits } from "../pace.ts";
 import type { Transfer, Transfers } from "../transfers.ts";
 import { receiveAll } from "../receive.ts";
 import { sendAll } from "../send.ts";
@@ -29,6 +29,8 @@ import { sentXorbMaxBytes, xorbMaxBytes } from "./xorb.ts";
 export interface XetFaceLimits {
   /** Xorbs that are read at once; as many may be written. */
   readonly places: SlotLimits;
+  /** Answers that are put together in memory. */
+  readonly answers: SlotLimits;
   readonly pace: PaceLimits;
 }
 
@@ -64,12 +66,16 @@ export interface XetFaceOptions {
 /** hf_xet opens up to 64 connections at a time. */
 const xetFaceLimits: XetFaceLimits = {
   places: { atOnce: 128, perCaller: 64, anonymous: 96, withinMs: 60_000 },
+  // Most are some kilobytes and take milliseconds; one of the most terms that a file may have has 25 MB.
+  answers: { atOnce: 24, perCaller: 16, anonymous: 12, withinMs: 60_000 },
   pace: paceLimits,
 };
 /** Each is read whole into memory. */
 const shardPlaces = { atOnce: 6, perCaller: 3, anonymous: 1 };
 /** While a shard is checked its client hears something so often: a proxy between us closes a silent connection after 60 s. */
 const signEveryMs = 5_000;
+
+const tooMany = "Too many others send or read at this moment: try again.";
 
 const pathPattern = /^\/xet\/([\w.-]{1,80})(\/v[12]\/[^?]*)(?:\?(.*))?$/;
 
@@ -97,14 +103,16 @@ export class XetFace {
   readonly #uploads: Slots;
   readonly #shards: Slots;
   readonly #downloads: Slots;
+  readonly #answers: Slots;
 
   constructor(options: XetFaceOptions) {
     this.#options = options;
-    const { places, pace } = { ...xetFaceLimits, ...options.limits };
+    const { places, answers, pace } = { ...xetFaceLimits, ...options.limits };
     this.#pace = pace;
     this.#uploads = new Slots(places);
     this.#shards = new Slots({ ...places, ...shardPlaces });
     this.#downloads = new Slots(places);
+    this.#answers = new Slots(answers);
   }
 
   /** Whether the request is of the Xet protocol; then it is answered, and never fails. */
@@ -232,10 +240,14 @@ export class XetFace {
   }
 
   async #givePlan(asked: Asked, file: string, byXorb: boolean): Promise<void> {
-    const { request, response, base } = asked;
-    const { store, key, clock } = this.#options;
     const token = this.#token(asked, "read");
     if (token === undefined) return;
+    await this.#inMemory(asked, token.account, () => this.#givePlanTo(token, asked, file, byXorb));
+  }
+
+  async #givePlanTo(token: XetToken, asked: Asked, file: string, byXorb: boolean): Promise<void> {
+    const { request, response, base } = asked;
+    const { store, key, clock } = this.#options;
     const { repository, account } = token;
     const gate = await this.#options.desk.gate(repository, account);
     if (gate) {
@@ -262,14 +274,28 @@ export class XetFace {
     const token = this.#token(asked, "write");
     if (token === undefined) return;
     if (!(await this.#mayWrite(token, response))) return;
-    const shard = await this.#options.store.shardOf(chunk, token);
-    if (shard === undefined) return refuse(response, 404, "No chunk of that hash was brought by you.");
-    response.writeHead(200, {
-      ...plainHeaders,
-      "content-type": "application/octet-stream",
-      "content-length": String(shard.length),
+    await this.#inMemory(asked, token.account, async () => {
+      const shard = await this.#options.store.shardOf(chunk, token);
+      if (shard === undefined) return refuse(response, 404, "No chunk of that hash was brought by you.");
+      response.writeHead(200, {
+        ...plainHeaders,
+        "content-type": "application/octet-stream",
+        "content-length": String(shard.length),
+      });
+      response.end(shard);
     });
-    response.end(shard);
+  }
+
+  /** An answer that is put together in memory: so many at once, each until it is with its client, which is to take it. */
+  async #inMemory({ request, response }: Asked, account: string, answer: () => Promise<void>): Promise<void> {
+    const left = leaving(response);
+    using place = await this.#answers.take({ account: account === "" ? null : account, address: addressOf(request) }, left);
+    if (left.aborted) return;
+    if (place === undefined) return refuse(response, 503, tooMany);
+    using _pace = keepPace(request, response, this.#options.clock, { limits: this.#pace });
+    await answer();
+    if (response.writableFinished || response.destroyed) return;
+    await new Promise<void>((done) => response.once("finish", done).once("close", done));
   }
 
   async #giveXorb(asked: Asked, xorb: string): Promise<void> {
@@ -359,7 +385,7 @@ export class XetFace {
     }
     if (slot !== undefined) return slot;
     transfer.refuse("transfer/busy");
-    return refuse(response, 503, "Too many others send or read at this moment: try again.");
+    return refuse(response, 503, tooMany);
   }
 }
 

@@ -2,10 +2,10 @@
  * Where a client gets a file's chunks: ranges of stored xorbs, or, of a file that git-lfs brought, of xorbs that it would be, made while
  * they are sent from the bytes where they lie.
  */
-import type { ConversionRow, XetFileRow } from "../../catalog/large-files.ts";
+import type { ConversionRow } from "../../catalog/large-files.ts";
 import type { ByteRange } from "../../blobs/blobs.ts";
 import { fileBytes } from "../../blobs/file-bytes.ts";
-import { findLarge } from "../lfs-store.ts";
+import { findLarge, type LargeNote } from "../lfs-store.ts";
 import type { XetStore } from "./store.ts";
 import { xorbKind } from "./stored-chunks.ts";
 import { rangesByXorb, type ChunkLengths, type FileTerm } from "./terms.ts";
@@ -23,18 +23,21 @@ export interface Source {
 
 /** What is at `folder` under that hash of Xet; undefined where the repository has no such file, whoever else has. */
 export async function sourceOf(xet: XetStore, folder: string, hash: string): Promise<Source | undefined> {
-  const file = await xet.file(hash);
-  const here = file && (await findLarge(folder, file.sha256));
-  if (file !== undefined && here?.by === "xet" && here.hash === hash) return stored(xet, file);
+  const sha256 = await xet.sha256Of(hash);
+  const here = sha256 && (await findLarge(folder, sha256));
+  // By the repository's own terms: whoever brought the same file elsewhere may have it in other xorbs.
+  if (here && here.by === "xet" && here.hash === hash) return stored(xet, here);
   const converted = await xet.rows.conversion({ hash });
   const object = converted && (await findLarge(folder, converted.sha256));
   if (converted === undefined || object?.by !== "lfs") return undefined;
-  return whole(converted, object.file);
+  // As where the file says its hash: one that was worked out of another's is not known here.
+  const isKnown = (await xet.rows.convertedHash(converted.sha256, object.writtenAt)) !== undefined;
+  return isKnown ? whole(converted, object.file) : undefined;
 }
 
-function stored(xet: XetStore, { bytes, terms }: XetFileRow): Source {
+function stored(xet: XetStore, { size, terms }: LargeNote): Source {
   return {
-    bytes,
+    bytes: size,
     terms,
     tableOf: (xorb) => xet.table(xorb),
     open: (xorb, range) => xet.blobs.open({ kind: xorbKind, digest: xorb }, range),

@@ -10,7 +10,8 @@ import { readShard, type Shard } from "./shard.ts";
 import { allowedOf, sourceOf } from "./sources.ts";
 import type { Scope, Taken } from "./store.ts";
 import { XorbReader } from "./xorb.ts";
-import { bytesOf, packings, packShard, partOf, sha256, uploadOf, type SentFile, type Upload } from "./writer.suite.ts";
+import { bytesOf, inTwo, packings, packShard, partOf, sha256, uploadOf } from "./writer.suite.ts";
+import type { SentFile, Upload } from "./writer.suite.ts";
 import { largeWorld, random, type LargeWorld } from "./world.suite.ts";
 
 let hashes: XetHashes;
@@ -31,7 +32,7 @@ async function all(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
-const putXorb = ({ xorb, packed }: Upload, scope: Scope): Promise<Taken> =>
+const putXorb = ({ xorb, packed }: Pick<Upload, "xorb" | "packed">, scope: Scope): Promise<Taken> =>
   world.xet.putXorb(xorb, pieces(packed), scope);
 
 function putFiles(files: readonly SentFile[], scope: Scope): Promise<Taken> {
@@ -196,6 +197,43 @@ describe("of another's bytes nobody learns", () => {
       assert.equal(looked, upload.bytes.length, "all of it was read, as of what nobody had");
     }
     assert.deepEqual(await putXorb(upload, bob), { ok: true, fresh: false });
+  });
+
+  test("by sending the same in other xorbs: each is given the file out of those that were brought to the repository", async () => {
+    const [alice, bob] = [world.scope("alice", "same"), world.scope("bob", "same")];
+    const upload = fresh();
+    await putXorb(upload, alice);
+    await putFiles([upload.file], alice);
+    const halves = inTwo(hashes, upload);
+    for (const half of halves.xorbs) await putXorb(half, bob);
+    assert.equal(says(await putFiles([halves.file], bob)), "taken");
+    const xorbsOf = async (scope: Scope): Promise<readonly string[] | undefined> =>
+      (await sourceOf(world.xet, folderOf(scope), upload.file.hash))?.terms.map(({ xorb }) => xorb);
+    assert.deepEqual(await xorbsOf(alice), [upload.xorb]);
+    assert.deepEqual(
+      await xorbsOf(bob),
+      halves.xorbs.map(({ xorb }) => xorb),
+    );
+    assert.ok((await read(bob, upload.file.sha256)).equals(upload.bytes));
+  });
+
+  test("by sending the same by git-lfs: its hash of Xet is worked out anew, as of what nobody had", async () => {
+    const bytes = bytesOf("by git-lfs twice", 300_000);
+    const oid = sha256(bytes);
+    const lfs = new LfsStore(random, { freeMinBytes: 0 });
+    for (const scope of [world.scope("alice", "whole"), world.scope("bob", "whole")]) {
+      await lfs.put(folderOf(scope), { oid, size: bytes.length }, pieces(bytes), scope.account);
+      const object = await findLarge(folderOf(scope), oid);
+      assert.ok(object);
+      const known = await world.xet.rows.conversion({ sha256: oid });
+      if (known) assert.equal(await sourceOf(world.xet, folderOf(scope), known.hash), undefined, "nor by its hash");
+      assert.equal(await world.files.xetHashOf(object), undefined, scope.account);
+      await world.files.idle();
+      const hash = await world.files.xetHashOf(object);
+      assert.ok(hash !== undefined && (await sourceOf(world.xet, folderOf(scope), hash)) !== undefined);
+    }
+    const first = await findLarge(folderOf(world.scope("alice", "whole")), oid);
+    assert.notEqual(first && (await world.files.xetHashOf(first)), undefined, "and the first knows it still");
   });
 
   test("by asking for a chunk: only who brought it is told", async () => {

@@ -60,15 +60,18 @@ export interface XetLimits {
 const pieceBytes = 1 << 18;
 /** Of writers that we know no chunk but a file's last one is under 8 kB; eight times as many are nobody's. */
 const chunkLeastBytes = 1 << 10;
-/** Tables and files that were looked at lately, 330 KB each at the most: what a few hundred clients are in the middle of. */
+/** Tables that were looked at lately, 330 KB each at the most: what some dozen clients are in the middle of. */
 const tablesKept = 64;
+/** Files that were asked for lately, two hashes each. */
 const filesKept = 256;
 /** Files of one shard that are being kept at once: as many as threads of Node wait for the disk. */
 const keptAtOnce = 4;
 /** Writers ask for a chunk where it begins a file, and for one of so many others. */
 const askedFor = 1024n;
-/** In one answer: a file of 8 GB, in 6 MB of tables. */
+/** In one answer: a file of 8 GB, in 6 MB of tables; with the most chunks that xorbs may have it would be 50. */
 const toldXorbsMax = 128;
+/** Of those tables: no writer that we know has such small chunks that it would be more. */
+const toldChunksMax = 1 << 18;
 /** How long a client may go by what it was told of a chunk. */
 const toldSeconds = 14 * 86_400;
 
@@ -77,7 +80,8 @@ export class XetStore {
   readonly rows: Rows;
   readonly #options: XetStoreOptions;
   readonly #tables = new Kept<XorbTable>(tablesKept);
-  readonly #files = new Kept<XetFileRow>(filesKept);
+  /** Their SHA-256 by their hashes of Xet. */
+  readonly #files = new Kept<string>(filesKept);
   readonly #stored: StoredChunks;
 
   constructor(options: XetStoreOptions) {
@@ -258,8 +262,9 @@ export class XetStore {
     return [...places.values()];
   }
 
-  async file(hash: string): Promise<XetFileRow | undefined> {
-    const known = this.#files.get(hash) ?? (await this.rows.file(hash));
+  /** Of a file that somebody has brought. What it is made of is said by the repository that has it, of what was brought there. */
+  async sha256Of(hash: string): Promise<string | undefined> {
+    const known = this.#files.get(hash) ?? (await this.rows.fileSha256(hash));
     if (known !== undefined) this.#files.set(hash, known);
     return known;
   }
@@ -302,8 +307,14 @@ export class XetStore {
     await this.rows.touch(xorbs, names, this.#options.clock.wall());
     // From here on none of them goes; one may have gone a moment before.
     const told: [string, XorbTable][] = [];
-    for (const xorb of xorbs)
-      if ((await this.blobs.size(nameOf(xorb))) !== undefined) told.push([xorb, await this.table(xorb)]);
+    let chunks = 0;
+    for (const xorb of xorbs) {
+      if ((await this.blobs.size(nameOf(xorb))) === undefined) continue;
+      const table = await this.table(xorb);
+      chunks += table.count;
+      if (chunks > toldChunksMax) break;
+      told.push([xorb, table]);
+    }
     if (told.length === 0) return undefined;
     const now = Math.floor(this.#options.clock.wall() / 1000);
     return writeXorbShard(told, { now, until: now + toldSeconds });

@@ -160,3 +160,28 @@ export function partOf(hashes: XetHashes, upload: Upload, { from, to }: ChunkRan
     sha256: sha256(bytes),
   };
 }
+
+/** The same file out of two xorbs, as one sends it whose client divides it otherwise. */
+export function inTwo(
+  hashes: XetHashes,
+  { chunks, leaves, file }: Upload,
+): { readonly xorbs: readonly Pick<Upload, "xorb" | "packed">[]; readonly file: SentFile } {
+  const middle = chunks.length >> 1;
+  const parts = [
+    { from: 0, to: middle },
+    { from: middle, to: chunks.length },
+  ].map(({ from, to }) => {
+    const own = leaves.slice(from, to);
+    const bytes = own.reduce((sum, { length }) => sum + length, 0);
+    const term = { xorb: hashes.xorb(own), bytes, from: 0, to: own.length };
+    return { term, verification: hashes.verification(own), packed: packXorb(chunks.slice(from, to)) };
+  });
+  return {
+    xorbs: parts.map(({ term: { xorb }, packed }) => ({ xorb, packed })),
+    file: {
+      ...file,
+      terms: parts.map(({ term }) => term),
+      verification: parts.map(({ verification }) => verification),
+    },
+  };
+}
