@@ -110,27 +110,31 @@ describe("files on their way", () => {
     assert.equal(codeOf(await toldOf(filled, "a full disk")), "transfer/disk-full platform proved");
   });
 
-  test("a disk that becomes full while a file comes is told as that, and nothing of the file stays", ownDisk, async () => {
-    using disk = new SmallDisk(64 << 20);
-    await using world = await lfsWorld({}, {}, disk.path);
-    const bytes = Buffer.alloc(16 << 20, "x");
-    const href = await world.addressOf("upload", pointerTo(bytes), "alice");
-    const half = bytes.length / 2;
-    const body = new ReadableStream<Uint8Array>({
-      start: (sent) => sent.enqueue(bytes.subarray(0, half)),
-      pull: (sent) => {
-        disk.fill();
-        sent.enqueue(bytes.subarray(half));
-        sent.close();
-      },
-    });
-    const length = { "content-length": String(bytes.length) };
-    const answer = await fetch(href, { method: "PUT", headers: length, body, duplex: "half" } as RequestInit);
-    assert.equal(answer.status, 507, await answer.text());
-    assert.equal(codeOf(await toldOf(world, "the full disk")), "transfer/disk-full platform proved");
-    disk.free();
-    assert.equal((await fetch(href, { method: "PUT", body: bytes })).status, 200);
-  });
+  test(
+    "a disk that becomes full while a file comes is told as that, and nothing of the file stays",
+    ownDisk,
+    async () => {
+      using disk = new SmallDisk(64 << 20);
+      await using world = await lfsWorld({}, {}, disk.path);
+      const bytes = Buffer.alloc(16 << 20, "x");
+      const href = await world.addressOf("upload", pointerTo(bytes), "alice");
+      const half = bytes.length / 2;
+      const body = new ReadableStream<Uint8Array>({
+        start: (sent) => sent.enqueue(bytes.subarray(0, half)),
+        pull: (sent) => {
+          disk.fill();
+          sent.enqueue(bytes.subarray(half));
+          sent.close();
+        },
+      });
+      const length = { "content-length": String(bytes.length) };
+      const answer = await fetch(href, { method: "PUT", headers: length, body, duplex: "half" });
+      assert.equal(answer.status, 507, await answer.text());
+      assert.equal(codeOf(await toldOf(world, "the full disk")), "transfer/disk-full platform proved");
+      disk.free();
+      assert.equal((await fetch(href, { method: "PUT", body: bytes })).status, 200);
+    },
+  );
 
   test("a part from one who may only propose is refused with its reason: files of pull requests come whole", async () => {
     await using world = await lfsWorld();

@@ -60,7 +60,11 @@ describe("the Xet protocol's server", () => {
           repository.endsWith("/absent") ? undefined : world.repository(repository.slice("spaces/".length)),
         mayRead: async (_repository, account) => readers.has(account),
         gate: async (_repository, account) =>
-          account === "waits" ? isDecided.promise : account === "gated" ? { status: 403, code: "identity/gated", says: "spaces/alice/app is gated." } : undefined,
+          account === "waits"
+            ? isDecided.promise
+            : account === "gated"
+              ? { status: 403, code: "identity/gated", says: "spaces/alice/app is gated." }
+              : undefined,
         mayWrite: async (_repository, account) => writers.has(account),
         mayPropose: async (_repository, account) => readers.has(account),
         onFailure: (_what, error) => world.failures.push(error),

@@ -6,6 +6,7 @@ import { newId } from "../stdx/ids.ts";
 import type { ApiEnv, Route } from "./api.ts";
 import { refuse } from "./api.ts";
 import { auditing } from "./auditing.ts";
+import { commitPlaces } from "./commit-places.ts";
 import { callerOf, refuseCaller } from "./console-caller.ts";
 import { RepoGone } from "./hub.ts";
 import { keyed } from "./keyed.ts";
@@ -157,6 +158,7 @@ export function createApi(server: Server): Hono<ApiEnv> {
       c.header("content-type", "application/json");
     return undefined;
   });
+  api.use(commitPlaces());
   api.use(keyed(server));
   api.use(auditing(server));
   for (const route of routes) route(api, server);

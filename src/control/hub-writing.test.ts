@@ -56,11 +56,30 @@ describe("writing", () => {
     const { sha } = (await hub.ask(`GET ${repo}`)).body;
     const hook = join(hub.folder, "hooks", "reference-transaction");
     mkdirSync(dirname(hook), { recursive: true });
-    writeFileSync(hook, "#!/bin/sh\necho 'error: could not write: No space left on device' >&2\nexit 1\n", { mode: 0o755 });
+    writeFileSync(hook, "#!/bin/sh\necho 'error: could not write: No space left on device' >&2\nexit 1\n", {
+      mode: 0o755,
+    });
     const full = await hub.commit(repo, [file("a.txt", "a")]);
     assert.deepEqual([full.status, full.body.boundary, full.body.code], [507, "transfer", "disk-full"]);
     rmSync(hook);
     assert.equal((await hub.ask(`GET ${repo}`)).body.sha, sha);
+    assert.equal((await hub.commit(repo, [file("a.txt", "a")])).status, 200);
+  });
+
+  test("large commits are read into memory a few at a time: others wait, so many of one account, and one more is told so", async () => {
+    await using hub = await Hub.open();
+    const repo = await hub.model();
+    const bodies: ReadableStreamDefaultController<Uint8Array>[] = [];
+    const begin = () => {
+      const body = new ReadableStream<Uint8Array>({ start: (sent) => void bodies.push(sent) });
+      return hub.ask(`POST ${repo}/commit/main`, body);
+    };
+    const begun = Array.from({ length: 4 + 50 }, begin);
+    const beyond = await begin();
+    assert.deepEqual([beyond.status, beyond.body.boundary, beyond.body.code], [503, "transfer", "busy"]);
+    for (const sent of bodies) sent.close();
+    const answers = await Promise.all(begun);
+    assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([400]), "an empty commit has no header");
     assert.equal((await hub.commit(repo, [file("a.txt", "a")])).status, 200);
   });
 

@@ -35,13 +35,14 @@ export class Hub implements AsyncDisposable {
   /** `by`: null for nobody. */
   async ask(line: string, body?: unknown, by: string | null = "alice"): Promise<Asked> {
     const [method = "", path = ""] = line.split(" ");
+    const isWritten = typeof body === "string" || body instanceof ReadableStream;
     const answer = await this.#app.request(`http://hub.test:7070${path}`, {
       method,
       headers: {
         ...(by !== null && { authorization: `Bearer ${this.#tokens.get(by) ?? by}` }),
-        ...(typeof body === "string" && { "content-type": "application/x-ndjson" }),
+        ...(isWritten && { "content-type": "application/x-ndjson" }),
       },
-      ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
+      ...(body !== undefined && { body: isWritten ? body : JSON.stringify(body), duplex: "half" }),
     });
     const text = await answer.text();
     return { status: answer.status, headers: answer.headers, body: text === "" ? undefined : JSON.parse(text) };

@@ -44,7 +44,8 @@ describe("a file in parts", () => {
     await parts.put(repository, pointer, 1, whole(first));
     await parts.put(repository, pointer, 2, whole(second));
     const both = await Promise.all([1, 2].map(() => parts.join(repository, pointer, "alice")));
-    assert.deepEqual([...both, await parts.join(repository, pointer, "bob")], Array(3).fill({ ok: true }));
+    const all = [...both, await parts.join(repository, pointer, "bob")];
+    assert.ok(all.every(({ ok }) => ok));
     const other = await parts.join(repository, { ...pointer, size: pointer.size + 1 }, "alice");
     assert.ok(!other.ok && other.says === "its part 1 has not come");
   });

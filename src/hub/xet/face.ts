@@ -289,7 +289,10 @@ export class XetFace {
   /** An answer that is put together in memory: so many at once, each until it is with its client, which is to take it. */
   async #inMemory({ request, response }: Asked, account: string, answer: () => Promise<void>): Promise<void> {
     const left = leaving(response);
-    using place = await this.#answers.take({ account: account === "" ? null : account, address: addressOf(request) }, left);
+    using place = await this.#answers.take(
+      { account: account === "" ? null : account, address: addressOf(request) },
+      left,
+    );
     if (left.aborted) return;
     if (place === undefined) return refuse(response, 503, tooMany);
     using _pace = keepPace(request, response, this.#options.clock, { limits: this.#pace });
