@@ -1,5 +1,6 @@
 // A connection on which plain requests are read by the edge itself, and the first that is not by node:http: to a visitor one and the same.
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { Agent, request as httpRequest } from "node:http";
 import type { IncomingMessage, RequestListener } from "node:http";
@@ -10,6 +11,8 @@ import type { EdgeWorld } from "./support/edge-world.ts";
 import { eventually } from "./support/eventually.ts";
 
 const longBytes = 3 << 20;
+/** Bodies that have begun to come to the app. */
+let digests = 0;
 
 const app: RequestListener = (request, response) => {
   const { pathname } = new URL(request.url ?? "/", "http://app");
@@ -17,6 +20,10 @@ const app: RequestListener = (request, response) => {
   if (pathname === "/none") return void response.writeHead(204).end();
   if (pathname === "/same") return void response.writeHead(304, { etag: '"1"' }).end();
   if (pathname === "/hangs") return void response.write("begun");
+  if (pathname === "/digest") {
+    digests += 1;
+    return void request.pipe(createHash("sha256").setEncoding("hex")).pipe(response);
+  }
   if (pathname === "/breaks") return void response.write("begun", () => response.destroy());
   if (pathname === "/pieces") {
     response.write("one,");
@@ -27,11 +34,22 @@ const app: RequestListener = (request, response) => {
   let body = "";
   request
     .on("data", (bytes: Buffer) => (body += bytes.toString()))
-    .on("end", () => response.end(`${request.url} ${body}`));
+    .on("end", () => response.end(`${pathname === "/heads" ? request.rawHeaders.join() : request.url} ${body}`));
 };
 
 const get = (path: string, more = ""): string => `GET ${path} HTTP/1.1\r\nHost: ${appHost}\r\n${more}\r\n`;
 const last = "Connection: close\r\n";
+/** Of the same request, but no longer plain: it is read by node:http, as all that follow it on its connection. */
+const notPlain = "Connection: keep-alive, x-some\r\n";
+const post = (path: string, bytes: number, more = ""): string =>
+  get(path, `Content-Length: ${bytes}\r\n${more}`).replace("GET", "POST");
+/** No two kilobytes of it are the same. */
+function long(seed: number): Buffer {
+  const body = Buffer.alloc(longBytes);
+  for (let at = 0; at < longBytes; at += 1_024) body.writeDoubleLE(seed + at, at);
+  return body;
+}
+const digest = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
 
 describe("plain requests on one connection", () => {
   let world: EdgeWorld;
@@ -58,7 +76,9 @@ describe("plain requests on one connection", () => {
       path,
       headers: { host: appHost },
     });
-    request.end(body);
+    // In two it is sent in chunks.
+    if (method === "PUT") request.write(body);
+    request.end(method === "PUT" ? "" : body);
     const [answer] = (await once(request, "response")) as [IncomingMessage];
     const parts: Buffer[] = [];
     for await (const part of answer) parts.push(part as Buffer);
@@ -87,14 +107,116 @@ describe("plain requests on one connection", () => {
       }
     };
     await around();
-    const { bytes, port } = await ask("POST", "/echo", "some words");
-    assert.equal(bytes.toString(), "/echo some words");
-    ports.add(port);
-    await around();
+    for (const method of ["POST", "PUT"]) {
+      const { bytes, port } = await ask(method, "/echo", "some words");
+      assert.equal(bytes.toString(), "/echo some words");
+      ports.add(port);
+      await around();
+    }
     assert.equal(ports.size, 1, "one connection carried them all");
-    await eventually("a record each", () => world.emitter.packs.length === packs + 15);
+    await eventually("a record each", () => world.emitter.packs.length === packs + 23);
     assert.deepEqual(world.errors, []);
   });
+
+  test("what an app and a record see of a body, and a visitor of its answer, is the same by both", async () => {
+    const packs = world.emitter.packs.length;
+    const visitor = connect(world.edge.port, "127.0.0.1");
+    let text = "";
+    visitor.on("data", (bytes: Buffer) => (text += bytes.toString()));
+    const asked = async (bytes: string, until: string): Promise<string> => {
+      text = "";
+      visitor.write(bytes);
+      await eventually(until, () => text.endsWith(until));
+      return text;
+    };
+    const lines = "Content-Type: text/plain\r\nX-Some: thing\r\nCookie: a=b; waybill_session=x\r\n";
+    const one = `${post("/heads?a=b&token=s3cret", 5, lines)}hello`;
+    // The first one opens the connection to the app.
+    await asked(one, "hello");
+    const plain = await asked(one, "hello");
+    await asked(get("/short", notPlain), "sssss");
+    const other = await asked(one, "hello");
+    visitor.destroy();
+    const same = (answer: string): string =>
+      answer.replaceAll(/q_\w{16}|00-\w{32}-\w{16}-00|\d\d:\d\d:\d\d GMT|(?:Connection|Keep-Alive): [^\r]*\r\n/g, "");
+    const inOrder = (answer: string): string => same(answer).split("\r\n").toSorted().join("\n");
+    assert.equal(inOrder(plain), inOrder(other));
+    await eventually("a record each", () => world.emitter.packs.length === packs + 4);
+    const [, two, , four] = world.emitter.packs.slice(packs);
+    const { status, received, bytes, path, query, host, method, protocol } = two?.facts ?? {};
+    assert.deepEqual(
+      { status, received, bytes, path, query, host, method, protocol },
+      Object.fromEntries(
+        ["status", "received", "bytes", "path", "query", "host", "method", "protocol"].map((fact) => [
+          fact,
+          four?.facts[fact],
+        ]),
+      ),
+    );
+    assert.deepEqual(
+      two?.stages.map(([hop]) => hop),
+      four?.stages.map(([hop]) => hop),
+    );
+    assert.deepEqual(Object.keys(two?.facts ?? {}), Object.keys(four?.facts ?? {}));
+  });
+
+  test("long bodies, one after the other on one connection, come whole, by whomever they are read", async () => {
+    const visitor = connect(world.edge.port, "127.0.0.1");
+    let text = "";
+    visitor.on("data", (bytes: Buffer) => (text += bytes.toString())).on("error", () => {});
+    const answered = async (seed: number): Promise<void> => {
+      const of = digest(long(seed));
+      await eventually(`the digest of ${seed}`, () => text.includes(of));
+      text = "";
+    };
+    for (const seed of [1, 2]) {
+      visitor.write(post("/digest", longBytes));
+      visitor.write(long(seed));
+      // Behind it, and in the same packet as its last bytes.
+      visitor.write(get("/short"));
+      await answered(seed);
+    }
+    for (const seed of [3, 4]) {
+      visitor.write(post("/digest", longBytes, seed === 3 ? notPlain : ""));
+      visitor.write(long(seed));
+      await answered(seed);
+    }
+    // Whoever reads it now is told that it broke, and the edge lives.
+    const begun = digests;
+    visitor.write(`${post("/digest", longBytes)}half`);
+    await eventually("it has begun", () => digests > begun);
+    visitor.resetAndDestroy();
+    await eventually("its end is recorded", () => world.emitter.entries.at(-1)?.facts["code"] === "route/visitor-left");
+    assert.deepEqual(world.errors, []);
+  });
+
+  for (const [who, more] of [
+    ["the edge", ""],
+    ["node:http", notPlain],
+  ] as const)
+    test(`a visitor who leaves in the middle of a body that ${who} reads is recorded as gone, one who ends it early is refused`, async () => {
+      const visitor = connect(world.edge.port, "127.0.0.1");
+      const begun = digests;
+      visitor.on("error", () => {}).write(`${post("/digest", longBytes, more)}${"x".repeat(100_000)}`);
+      await eventually("it has begun", () => digests > begun);
+      visitor.resetAndDestroy();
+      await eventually(
+        "its end is recorded",
+        () => world.emitter.entries.at(-1)?.facts["code"] === "route/visitor-left",
+      );
+      const early = connect({ port: world.edge.port, host: "127.0.0.1", allowHalfOpen: true });
+      let text = "";
+      early.on("data", (bytes: Buffer) => (text += bytes.toString()));
+      early.end(`${post("/digest", longBytes, more)}${"x".repeat(100_000)}`);
+      await once(early, "end");
+      assert.match(text, /^HTTP\/1\.1 400 /);
+      assert.match(text, /connection: close/i);
+      assert.deepEqual(
+        world.emitter.entries.filter(({ work }) => text.includes(work)).flatMap(({ facts }) => facts["code"] ?? []),
+        ["route/malformed"],
+      );
+      early.destroy();
+    });
 
   test("a hundred in one packet, one with a body among them, are answered in their order", async () => {
     const paths = Array.from({ length: 100 }, (_, i) => `/r${i}`);

@@ -66,7 +66,8 @@ export class EdgeContext {
   bodiesHeld = 0;
   /** It takes no more connections, and closes each with its next answer. */
   isDraining = false;
-  readonly #memory = new SocketMemory();
+  /** What sockets are read into. */
+  readonly memory = new SocketMemory();
   readonly #pools = new Map<string, Pool>();
   /** Replicas that could not be reached, and when. */
   readonly #shunned = new Map<string, number>();
@@ -140,7 +141,7 @@ export class EdgeContext {
       connectionsMax: this.limits.connectionsPerReplica,
       nextName: () => this.#nextName(),
       monotonic: () => this.clock.monotonic(),
-      memory: this.#memory,
+      memory: this.memory,
     });
     this.#pools.set(replica.id, pool);
     return pool;

@@ -502,6 +502,21 @@ function httpServer(
     exchange.start();
   };
 
+  /** What is still to come of a request is wrong, or does not come: it ends where it is carried, or is answered here where nothing was yet. */
+  const cut = (
+    request: IncomingMessage,
+    { headersSent }: Pick<ServerResponse, "headersSent">,
+    { detail, status }: { readonly detail: string; readonly status: number },
+  ): void => {
+    const { socket } = request;
+    const carried = carriedOn.get(socket);
+    const exchange = carried?.request === request ? carried.exchange : undefined;
+    const isOver = exchange?.over === true;
+    if (!isOver && exchange?.malformed(detail, status) === true) return;
+    if (isOver || headersSent) socket.destroy();
+    else strangers.raw(socket, detail, status, "");
+  };
+
   server.on("request", accept);
   // What else is expected is refused there; node:http would answer it with a 417 that nothing tells of.
   server.on("checkExpectation", accept);
@@ -534,12 +549,8 @@ function httpServer(
     // Between answers; while some are owed to requests that were right, it would land inside another's.
     if (last === undefined) return refuse();
     if (last.req.complete || fault === "closed") return void last.once("close", refuse);
-    const carried = carriedOn.get(client);
-    const exchange = carried?.request === last.req ? carried.exchange : undefined;
-    const isOver = exchange?.over === true;
-    if (!isOver && exchange?.malformed(fault.detail, fault.status) === true) return;
-    if (isOver || last.headersSent || owed.length > 1) client.destroy();
-    else refuse();
+    if (owed.length === 1) return cut(last.req, last, fault);
+    cut(last.req, { headersSent: true }, fault);
   });
   const [take] = server.listeners("connection") as [(this: HttpServer, socket: Socket) => void];
   const direct = new DirectWay(context, {
@@ -567,11 +578,13 @@ function httpServer(
       if (direct.take(quick, response, sayings)) return true;
       const host = screenedHost(quick.rawHeaders);
       if (host === undefined || consoleHosts.has(host) || isHandOver(quick.url)) return false;
-      // They have what an exchange needs of a request without a body that is not upgraded.
+      // They have what an exchange needs of a request that is not upgraded.
       handle(quick as unknown as IncomingMessage, response as unknown as ServerResponse);
       return true;
     },
     handOver: (socket) => take.call(server, socket),
+    cut: (quick, response, fault) => cut(quick as unknown as IncomingMessage, response, fault),
+    memory: context.memory,
     monotonic: () => context.clock.monotonic(),
   });
   /** What is known of a connection holds of what it carries. */

@@ -305,21 +305,21 @@ export class Exchange implements UpstreamUser, Waiter, Carried {
       upstream.endBody(chunked, chunked ? trailerLines(request.rawTrailers) : "");
       this.#onSent(upstream);
     };
-    const onData = (bytes: Buffer): void => {
-      if (this.over || this.#settling || this.#upstream !== upstream) return;
+    /** Whether nobody looks at these bytes any more, as whoever reads into memory that is used again wants to know. */
+    const onData = (bytes: Buffer): unknown => {
+      if (this.over || this.#settling || this.#upstream !== upstream) return true;
       this.#bodyBytes += bytes.length;
       this.#story.received = this.#bodyBytes;
       this.#progressAt = this.#now;
       if (this.#bodyBytes > this.#bodyMaxBytes) return this.#refuseTooLarge();
       this.#listener?.onRequest?.(bytes);
       if (!upstream.writeBody(bytes, chunked)) request.pause();
+      return this.#listener === undefined && upstream.flushed;
     };
-    const { early } = this.#placing;
     this.#bodyBytes = 0;
-    for (const bytes of early?.pieces ?? []) onData(bytes);
-    if (early?.isWhole === true) return onEnd();
-    request.on("data", onData).on("end", onEnd);
-    if (early !== undefined) request.resume();
+    for (const bytes of this.#placing.early?.pieces ?? []) onData(bytes);
+    if (this.#placing.early?.isWhole === true) return onEnd();
+    request.on("data", onData).on("end", onEnd).resume();
   }
 
   #onSent(upstream: Upstream): void {

@@ -67,10 +67,23 @@ export class SocketMemory {
     if (socket.isPaused()) socket.pause();
     return true;
   }
+
+  /** What comes on an adopted one are `data` events from now on, for node:http too. */
+  giveBack(socket: Socket): void {
+    const handle = (socket as Partial<WithHandle>)._handle;
+    if (this.#places === undefined || handle === null || handle === undefined) return;
+    const [, ofCallback, ofNext] = this.#places;
+    const callback = (count: number, memory: Uint8Array): boolean =>
+      socket.push(Buffer.from(memory.subarray(0, count)));
+    Object.assign(socket, { [ofCallback]: callback, [ofNext]: () => this.#shared });
+    // So node:http takes these events. Else its parser would read the handle itself, and pass an error on to whoever reads into memory:
+    // Node aborts then.
+    handle._consumed = true;
+  }
 }
 
 interface WithHandle {
-  readonly _handle: { readonly useUserBuffer?: (memory: Uint8Array) => void } | null;
+  readonly _handle: { readonly useUserBuffer?: (memory: Uint8Array) => void; _consumed?: boolean } | null;
 }
 
 /** Where a socket keeps memory, `callback` and `buffer` of its `onread`; undefined where this Node has no such places. */

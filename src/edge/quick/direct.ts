@@ -49,8 +49,9 @@ export class DirectWay {
   /** False where it is not for this way, and nothing has happened with it. */
   take(request: QuickRequest, response: QuickResponse, sayings: Sayings): boolean {
     const { context } = this;
+    if (context.isDraining || !isPlain(request)) return false;
     const said = sayings.of(request, this.ports.saidBy);
-    if (said === undefined || context.isDraining || !isPlain(request)) return false;
+    if (said === undefined) return false;
     const route = context.directory.find(said.asked);
     if (route === undefined || route.private === true || route.state.kind !== "running") return false;
     const { replicas } = route.state;

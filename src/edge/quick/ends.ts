@@ -1,8 +1,9 @@
-/** What an exchange needs of node:http's two objects, for a request without a body on a connection of the quick lane. */
+/** What an exchange needs of node:http's two objects, for a request on a connection of the quick lane. */
 import { STATUS_CODES } from "node:http";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 
+import type { BodyListener, QuickBody } from "./body.ts";
 import type { QuickHead } from "./head.ts";
 
 /** A short answer leaves in one write, of one text: node's sockets write that without a buffer of their own. */
@@ -14,10 +15,11 @@ export class QuickRequest {
   readonly httpVersion = "1.1";
   readonly rawHeaders: readonly string[];
   readonly socket: Socket;
-  readonly complete = true;
+  readonly body: QuickBody | undefined;
 
-  constructor(socket: Socket, head: QuickHead) {
+  constructor(socket: Socket, head: QuickHead, body: QuickBody | undefined) {
     this.socket = socket;
+    this.body = body;
     this.method = head.method;
     this.url = head.url;
     this.rawHeaders = head.rawHeaders;
@@ -34,20 +36,35 @@ export class QuickRequest {
     return headers;
   }
 
-  /** It has no body: there is nothing to hear, to hold or to drop. */
-  on(): this {
+  /** All of it has come. */
+  get complete(): boolean {
+    return this.body === undefined || this.body.left === 0;
+  }
+
+  // Of one without a body there is nothing to hear, to hold or to drop.
+
+  on(event: string, listener: BodyListener): this {
+    this.body?.on(event, listener);
+    return this;
+  }
+
+  off(event: string, listener: BodyListener): this {
+    this.body?.off(event, listener);
     return this;
   }
 
   pause(): this {
+    this.body?.pause();
     return this;
   }
 
   resume(): this {
+    this.body?.resume();
     return this;
   }
 
-  removeAllListeners(): this {
+  removeAllListeners(event: string): this {
+    this.body?.removeAllListeners(event);
     return this;
   }
 }

@@ -16,6 +16,7 @@ test("the head of a page's request is read as it came", () => {
   assert.deepEqual(readQuickHead(text.replace(":  two", ": two")), {
     method: "GET",
     url: "/a/b?c=%20d",
+    length: undefined,
     rawHeaders: [
       ...["Host", "alice-demo.localhost", "Connection", "keep-alive"],
       ...["X-One", "two  words", "x-two", "2"],
@@ -30,16 +31,30 @@ test("on one connection a head is read for itself, whatever came before it", () 
   assert.deepEqual(heads.read(`HEAD /b HTTP/1.1\r\n${fields}`), {
     method: "HEAD",
     url: "/b",
+    length: undefined,
     rawHeaders: ["Host", "alice-demo.localhost", "X", "1"],
   });
   assert.equal(heads.read(`GET /c HTTP/1.1\r\n${fields}\r\nContent-Length: 5`), undefined);
   assert.equal(heads.read(`POST /d HTTP/1.1\r\n${fields}`), undefined);
   assert.deepEqual(heads.read(`GET /e HTTP/1.1\r\n${fields}1`)?.rawHeaders.slice(2), ["X", "11"]);
   assert.equal(heads.read(`GET /f HTTP/1.1\r\n${fields}1`)?.url, "/f");
+  const sized = `${fields}\r\nContent-Length: 5`;
+  assert.equal(heads.read(`POST /g HTTP/1.1\r\n${sized}`)?.length, 5);
+  assert.equal(heads.read(`GET /h HTTP/1.1\r\n${sized}`), undefined);
+  assert.equal(heads.read(`PUT /i HTTP/1.1\r\n${sized}`)?.length, 5);
+});
+
+test("a head with one plain length is read, of the methods that send something", () => {
+  for (const method of ["POST", "PUT", "PATCH"])
+    for (const length of [0, 5, 10, 1_048_576, 999_999_999_999_999]) {
+      const read = readQuickHead(`${method} /a HTTP/1.1\r\n${host}\r\ncontent-length: ${length}\r\nX: 1`);
+      assert.deepEqual([read?.method, read?.url, read?.length], [method, "/a", length]);
+    }
 });
 
 const others: Readonly<Record<string, string>> = {
-  "another method": `POST / HTTP/1.1\r\n${host}`,
+  "another method": `DELETE / HTTP/1.1\r\n${host}\r\nContent-Length: 5`,
+  "a method for which no length is said": `POST / HTTP/1.1\r\n${host}`,
   "a method in lower case": `get / HTTP/1.1\r\n${host}`,
   "an older version": `GET / HTTP/1.0\r\n${host}`,
   "an absolute target": `GET http://alice-demo.localhost/ HTTP/1.1\r\n${host}`,
@@ -63,6 +78,18 @@ const others: Readonly<Record<string, string>> = {
   "a line without a colon": `GET / HTTP/1.1\r\n${host}\r\nX`,
   "an underscore in a name": `GET / HTTP/1.1\r\n${host}\r\nContent_Length: 5`,
   "a length": `GET / HTTP/1.1\r\n${host}\r\nContent-Length: 0`,
+  "a length of HEAD": `HEAD / HTTP/1.1\r\n${host}\r\nContent-Length: 5`,
+  "a length twice": `POST / HTTP/1.1\r\n${host}\r\nContent-Length: 5\r\ncontent-length: 5`,
+  "a list of lengths": `POST / HTTP/1.1\r\n${host}\r\nContent-Length: 5, 5`,
+  "a length with a sign": `POST / HTTP/1.1\r\n${host}\r\nContent-Length: +5`,
+  "a length with a zero before it": `POST / HTTP/1.1\r\n${host}\r\nContent-Length: 05`,
+  "a length in hexadecimal": `POST / HTTP/1.1\r\n${host}\r\nContent-Length: 0x5`,
+  "a length with a fraction": `POST / HTTP/1.1\r\n${host}\r\nContent-Length: 5.0`,
+  "a length of sixteen digits": `POST / HTTP/1.1\r\n${host}\r\nContent-Length: 1000000000000000`,
+  "a length and a coding": `POST / HTTP/1.1\r\n${host}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked`,
+  "a length and an expectation": `POST / HTTP/1.1\r\n${host}\r\nContent-Length: 5\r\nExpect: 100-continue`,
+  "a length and trailers": `POST / HTTP/1.1\r\n${host}\r\nContent-Length: 5\r\nTrailer: x`,
+  "a length by another name": `POST / HTTP/1.1\r\n${host}\r\nContent_Length: 5`,
   "a length in capitals": `GET / HTTP/1.1\r\n${host}\r\nCONTENT-LENGTH: 5`,
   "a coding": `GET / HTTP/1.1\r\n${host}\r\nTransfer-Encoding: chunked`,
   "a coding in mixed case": `GET / HTTP/1.1\r\n${host}\r\ntRANSFER-eNCODING: identity`,
@@ -79,10 +106,11 @@ const others: Readonly<Record<string, string>> = {
 for (const [what, text] of Object.entries(others))
   test(`${what}: the other parser reads it`, () => assert.equal(readQuickHead(text), undefined));
 
-test("whatever is read has no more lines than the text, no character that ends one, and nothing that frames a body", () => {
+test("whatever is read has no more lines than the text, no character that ends one, and one length at most, if it is a body's", () => {
   const part = fc.constantFrom(
     "GET /",
     "HEAD /x",
+    "POST /",
     " HTTP/1.1",
     "\r\n",
     "\n",
@@ -99,9 +127,15 @@ test("whatever is read has no more lines than the text, no character that ends o
     "\0",
     "\t",
   );
+  const begin = fc.constantFrom(
+    "GET /",
+    "GET / HTTP/1.1\r\nHost: a\r\n",
+    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ",
+    "PUT / HTTP/1.1\r\nContent-Length: 5\r\n",
+  );
   fc.assert(
-    property(fc.array(part, { maxLength: 20 }), stringMatching(/^[ -~\r\n]{0,40}$/), (parts, tail) => {
-      const text = `GET /${parts.join("")}${tail}`;
+    property(begin, fc.array(part, { maxLength: 20 }), stringMatching(/^[ -~\r\n]{0,40}$/), (first, parts, tail) => {
+      const text = `${first}${parts.join("")}${tail}`;
       const read = readQuickHead(text);
       if (read === undefined) return;
       const again = [`${read.method} ${read.url} HTTP/1.1`];
@@ -109,7 +143,10 @@ test("whatever is read has no more lines than the text, no character that ends o
         again.push(`${read.rawHeaders[i]}: ${read.rawHeaders[i + 1]}`);
       assert.equal(again.join("\r\n"), text);
       for (const line of again) assert.match(line, /^[ -~]+$/);
-      assert.doesNotMatch(text, /^(?:content-length|transfer-encoding):/im);
+      assert.doesNotMatch(text, /^transfer-encoding:/im);
+      const lengths = [...text.matchAll(/^content-length: (.*)$/gim)].map(([, value]) => value);
+      assert.deepEqual(lengths, read.length === undefined ? [] : [String(read.length)]);
+      assert.equal(read.length === undefined, read.method === "GET" || read.method === "HEAD");
     }),
     { numRuns: 5_000 },
   );

@@ -1,25 +1,30 @@
 /**
- * Reads the head of a request that leaves no room for two readings: GET or HEAD of a plain path, HTTP/1.1, no body, nothing about the
- * connection but that it lives on. All else is undefined, and node:http's parser reads it. Pure.
+ * Reads the head of a request that leaves no room for two readings: of a plain path, HTTP/1.1, GET or HEAD without a body, POST, PUT or
+ * PATCH with one whose length is said once, nothing about the connection but that it lives on. All else is undefined, and node:http's
+ * parser reads it. Pure.
  */
 import { headerName } from "../names.ts";
 
 export interface QuickHead {
-  readonly method: "GET" | "HEAD";
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH";
   readonly url: string;
+  /** Of its body, in bytes; undefined where it has none. */
+  readonly length: number | undefined;
   /** name, value, name, value… as they came. */
   readonly rawHeaders: readonly string[];
 }
 
 // Characters of RFC 3986 in the path; names of letters, digits and hyphens; one space before a value, which is printable ASCII. No line
 // can be folded, none is empty, and no character of a line can end it.
-const plainLine = /^(?:GET|HEAD) \/[\w\-.~:/?@!$&'()*+,;=%[\]]* HTTP\/1\.1$/;
+const plainLine = /^(?:GET|HEAD|POST|PUT|PATCH) \/[\w\-.~:/?@!$&'()*+,;=%[\]]* HTTP\/1\.1$/;
 const plainFields = /^(?:\r\n[A-Za-z0-9-]+: [!-~][ -~]*)+$/;
+/** No sign, no zero before it, no list; as many digits as the screen takes. */
+const plainLength = /^(?:0|[1-9]\d{0,14})$/;
 
 /** The heads of one connection: a client that asks again mostly says the same of itself, and what was read once is not read again. */
 export class QuickHeads {
   #fields = "";
-  #rawHeaders: readonly string[] = [];
+  #said: Fields = { rawHeaders: [], length: undefined };
 
   /** `text`: up to the empty line, without it. */
   read(text: string): QuickHead | undefined {
@@ -28,20 +33,26 @@ export class QuickHeads {
     if (!plainLine.test(line)) return undefined;
     const fields = text.slice(lineEnd);
     if (fields !== this.#fields) {
-      const rawHeaders = readFields(fields);
-      if (rawHeaders === undefined) return undefined;
+      const said = readFields(fields);
+      if (said === undefined) return undefined;
       this.#fields = fields;
-      this.#rawHeaders = rawHeaders;
+      this.#said = said;
     }
-    const method = line.startsWith("G") ? "GET" : "HEAD";
-    return { method, url: line.slice(method.length + 1, -" HTTP/1.1".length), rawHeaders: this.#rawHeaders };
+    const method = line.slice(0, line.indexOf(" ")) as QuickHead["method"];
+    const { rawHeaders, length } = this.#said;
+    // A GET with a body is read otherwise by many a server, and one of the others without a length has none that was said.
+    if ((method === "GET" || method === "HEAD") !== (length === undefined)) return undefined;
+    return { method, url: line.slice(method.length + 1, -" HTTP/1.1".length), length, rawHeaders };
   }
 }
 
+type Fields = Pick<QuickHead, "rawHeaders" | "length">;
+
 /** Each line with the line end before it. */
-function readFields(text: string): string[] | undefined {
+function readFields(text: string): Fields | undefined {
   if (!plainFields.test(text)) return undefined;
   const rawHeaders: string[] = [];
+  let length: number | undefined;
   for (let at = 2; at > 1;) {
     const end = text.indexOf("\r\n", at);
     const colon = text.indexOf(":", at);
@@ -50,9 +61,12 @@ function readFields(text: string): string[] | undefined {
     // RFC 9112 §5: what stands around a value is not of it; whoever pads values is read by the other parser.
     if (value.endsWith(" ")) return undefined;
     const { lower, framing } = headerName(name);
-    if (framing && !(lower === "connection" && value.toLowerCase() === "keep-alive")) return undefined;
+    if (lower === "content-length") {
+      if (length !== undefined || !plainLength.test(value)) return undefined;
+      length = Number(value);
+    } else if (framing && !(lower === "connection" && value.toLowerCase() === "keep-alive")) return undefined;
     rawHeaders.push(name, value);
     at = end < 0 ? 0 : end + 2;
   }
-  return rawHeaders;
+  return { rawHeaders, length };
 }

@@ -1,10 +1,14 @@
 /**
- * Connections of visitors whose requests are of the plainest kind, as nearly all are that load a page: read and answered on the socket
- * itself, which costs half of what node:http does. The first request that is anything else goes to node:http with its connection, for good.
+ * Connections of visitors whose requests are of the plainest kind, as nearly all are that load a page or send a file: read and answered on
+ * the socket itself, which costs half of what node:http does. The first request that is anything else goes to node:http with its
+ * connection, for good.
  */
 import type { Socket } from "node:net";
 
-import { headMaxBytes, headWithinMs, visitorIdleMs } from "../../http/limits.ts";
+import { headMaxBytes, headWithinMs, requestWithinMs, visitorIdleMs } from "../../http/limits.ts";
+import type { SocketMemory } from "../../http/socket-memory.ts";
+import { drainMaxBytes } from "../limits.ts";
+import { QuickBody } from "./body.ts";
 import { QuickRequest, QuickResponse } from "./ends.ts";
 import { QuickHeads } from "./head.ts";
 import { Sayings } from "./said.ts";
@@ -14,9 +18,23 @@ export interface QuickLaneOptions {
   readonly accept: (request: QuickRequest, response: QuickResponse, sayings: Sayings) => boolean;
   /** node:http gets the connection; what came on it is to be read from it again. */
   readonly handOver: (socket: Socket) => void;
+  /** The rest of this body will not come, and its request is not answered yet. */
+  readonly cut: (request: QuickRequest, response: QuickResponse, fault: BodyFault) => void;
+  /** What a long body is read into. */
+  readonly memory: SocketMemory;
   readonly monotonic: () => number;
 }
 
+export interface BodyFault {
+  readonly detail: string;
+  readonly status: number;
+}
+
+const endedEarly: BodyFault = { status: 400, detail: "request: its body ended before its Content-Length" };
+const tookTooLong: BodyFault = { status: 408, detail: "request: not whole in time" };
+
+/** From so many bytes on that are still to come, they are read into memory that is used again: it is one read of a socket. */
+const longBodyBytes = 65_536;
 /** Requests that came before the answer to an earlier one was whole; then the visitor waits. */
 const aheadMaxBytes = 65_536;
 /** Where HTTP would end on a connection on which an answer is owed, nothing can be said: not inside that answer. */
@@ -61,11 +79,16 @@ class QuickConnection {
   readonly #heads = new QuickHeads();
   readonly #sayings = new Sayings();
   #response: QuickResponse | undefined;
+  /** Of the last request, answered or not, while some of it is still to come. */
+  #body: QuickBody | undefined;
+  /** Its body ended too early or came too slowly: nothing more is read. */
+  #isCut = false;
+  #isAdopted = false;
   /** What came during the answer before. */
   #ahead: Buffer | undefined;
-  readonly #onData = (bytes: Buffer): void => this.#take(bytes);
+  readonly #onData = (bytes: Buffer): boolean => this.#take(bytes);
   readonly #onDrain = (): void => this.#response?.drained();
-  readonly #onEnd = (): void => void this.#socket.end();
+  readonly #onEnd = (): void => this.#ended();
   readonly #onClose = (): void => this.#closed();
   readonly #onError = (): void => void this.#socket.destroy();
   readonly #onDone = (response: QuickResponse): void => this.#done(response);
@@ -83,25 +106,54 @@ class QuickConnection {
   }
 
   sweep(now: number): void {
-    if (this.#response !== undefined) return;
+    if (this.#body !== undefined && now - this.#body.since > requestWithinMs) return this.#cut(tookTooLong);
+    if (this.#isBusy) return;
     const idleMs = now - this.#idleSince;
     // One that never asked was opened ahead, as browsers do, and is dropped without a word.
     if (idleMs > (this.#asked ? visitorIdleMs : headWithinMs)) this.#socket.destroy();
   }
 
   closeIfIdle(): void {
-    if (this.#response === undefined) this.#socket.destroy();
+    if (!this.#isBusy) this.#socket.destroy();
   }
 
   close(): void {
     this.#socket.destroy();
   }
 
-  #take(bytes: Buffer): void {
+  /** A request is not whole, or its answer is not. */
+  get #isBusy(): boolean {
+    return this.#response !== undefined || this.#body !== undefined;
+  }
+
+  /** True where nobody looks at these bytes any more. */
+  #take(bytes: Buffer): boolean {
     // RFC 9112 §9.6: behind the last answer nothing is a request.
-    if (!this.#socket.writable) return;
-    if (this.#response === undefined) return this.#begin(bytes);
-    this.#holdAhead(this.#ahead === undefined ? bytes : Buffer.concat([this.#ahead, bytes]));
+    if (!this.#socket.writable || this.#isCut) return true;
+    if (this.#body !== undefined) return this.#takeBody(this.#body, bytes);
+    const all = this.#ahead === undefined ? bytes : Buffer.concat([this.#ahead, bytes]);
+    if (this.#response !== undefined) this.#holdAhead(all);
+    else if (this.#ahead === undefined) this.#begin(bytes);
+    // Those before it are about to begin.
+    else this.#ahead = all;
+    return false;
+  }
+
+  #takeBody(body: QuickBody, bytes: Buffer): boolean {
+    const { left } = body;
+    if (bytes.length <= left) return this.#receive(body, bytes);
+    this.#ahead = bytes.subarray(left);
+    this.#receive(body, bytes.subarray(0, left));
+    if (this.#response !== undefined && this.#ahead !== undefined) this.#holdAhead(this.#ahead);
+    return false;
+  }
+
+  /** At most as many bytes as are left of the body. True where nobody looks at them any more. */
+  #receive(body: QuickBody, bytes: Buffer): boolean {
+    if (bytes.length === body.left) this.#body = undefined;
+    const isThrough = bytes.length === 0 || body.take(bytes);
+    if (!this.#isBusy) this.#idle();
+    return isThrough;
   }
 
   #holdAhead(bytes: Buffer): void {
@@ -111,41 +163,72 @@ class QuickConnection {
   }
 
   #begin(bytes: Buffer): void {
-    const text = bytes.length > headMaxBytes ? "" : bytes.toString("latin1");
+    const text = bytes.toString("latin1", 0, Math.min(bytes.length, headMaxBytes));
     const end = text.indexOf("\r\n\r\n");
     const head = end < 0 ? undefined : this.#heads.read(text.slice(0, end));
-    if (head === undefined) return this.#handOver(bytes);
-    const request = new QuickRequest(this.#socket, head);
+    const bodyAt = end + 4;
+    const nextAt = Math.min(bodyAt + (head?.length ?? 0), bytes.length);
+    // What stands behind is looked through with each request: a long line of them is for the other parser.
+    if (head === undefined || bytes.length - nextAt > headMaxBytes) return this.#handOver(bytes);
+    const body =
+      head.length === undefined ? undefined : new QuickBody(this.#socket, head.length, this.#lane.options.monotonic());
+    const request = new QuickRequest(this.#socket, head, body);
     const response = new QuickResponse(request, this.#onDone);
     this.#response = response;
-    const ahead = end + 4 < bytes.length ? bytes.subarray(end + 4) : undefined;
+    this.#body = body;
+    const ahead = nextAt < bytes.length ? bytes.subarray(nextAt) : undefined;
     this.#ahead = ahead;
     if (!this.#lane.options.accept(request, response, this.#sayings)) {
-      this.#response = undefined;
-      this.#ahead = undefined;
+      this.#response = this.#body = this.#ahead = undefined;
       return this.#handOver(bytes);
     }
     this.#asked = true;
+    if (body !== undefined) this.#receive(body, bytes.subarray(bodyAt, nextAt));
+    if (this.#body !== undefined && this.#body.left >= longBodyBytes) this.#adopt();
     if (ahead !== undefined && this.#response === response) this.#holdAhead(ahead);
+  }
+
+  #adopt(): void {
+    if (!this.#isAdopted) this.#isAdopted = this.#lane.options.memory.adopt(this.#socket, this.#onData);
   }
 
   #done(response: QuickResponse): void {
     this.#response = undefined;
     if (response.closes) return this.#socket.destroySoon();
+    if (this.#body === undefined) this.#idle();
+    else this.#body.drop(drainMaxBytes);
+  }
+
+  /** The last request and its answer are whole. */
+  #idle(): void {
     this.#idleSince = this.#lane.options.monotonic();
     if (this.#ahead !== undefined) process.nextTick(() => this.#next());
   }
 
   #next(): void {
     const bytes = this.#ahead;
-    if (bytes === undefined || this.#response !== undefined || !this.#socket.writable) return;
+    if (bytes === undefined || this.#isBusy || !this.#socket.writable) return;
     this.#ahead = undefined;
     this.#begin(bytes);
     if (this.#ahead === undefined) this.#socket.resume();
   }
 
+  #ended(): void {
+    if (this.#body === undefined) this.#socket.end();
+    else this.#cut(endedEarly);
+  }
+
+  #cut(fault: BodyFault): void {
+    const response = this.#response;
+    this.#isCut = true;
+    this.#body = undefined;
+    if (response === undefined) this.#socket.destroySoon();
+    else this.#lane.options.cut(response.req, response, fault);
+  }
+
   #handOver(bytes: Buffer): void {
     this.#leave();
+    if (this.#isAdopted) this.#lane.options.memory.giveBack(this.#socket);
     this.#socket.pause();
     this.#socket.unshift(bytes);
     this.#socket.resume();

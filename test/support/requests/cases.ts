@@ -1,6 +1,7 @@
 /** What the families of the corpus are written with. */
 import type { RawCase } from "./judge.ts";
 import type { Seen } from "./reading.ts";
+import { seenBody } from "./recorder.ts";
 
 /** It reaches the app only where somebody took a body for a request; then it eats the line of the canary behind it. */
 export const hidden = "GET /smuggled HTTP/1.1\r\nX-Eats: ";
@@ -28,7 +29,7 @@ export function get(target: string, method = "GET"): Seen {
 }
 
 export function post(target: string, body: string, method = "POST"): Seen {
-  return { method, target, body };
+  return { method, target, body: seenBody(body) };
 }
 
 export function chunk(text: string): string {

@@ -1,4 +1,5 @@
 /** The corpus: each case one connection's first bytes and what is to come of them, by families of ideas. */
+import { bodyCases } from "./corpus-bodies.ts";
 import { chunkCases } from "./corpus-chunks.ts";
 import { framingCases } from "./corpus-framing.ts";
 import { headCases } from "./corpus-head.ts";
@@ -9,6 +10,7 @@ import type { RawCase } from "./judge.ts";
 export function corpus(host: string): Readonly<Record<string, readonly RawCase[]>> {
   return {
     framing: once(framingCases(host)),
+    bodies: once(bodyCases(host)),
     chunks: once(chunkCases(host)),
     "hosts and targets": once(hostCases(host)),
     heads: once(headCases(host)),

@@ -1,4 +1,5 @@
 /** An app that keeps the exact bytes of each request, reads them strictly, and says in each answer what it saw. */
+import { createHash } from "node:crypto";
 import { createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { readRequests, strict } from "./reading.ts";
@@ -18,6 +19,15 @@ export interface Recorder extends RecordingApp, AsyncDisposable {
 
 /** The header in which an app says which request it answers. */
 export const seenHeader = "x-seen";
+
+/** More than an answer's head has room for. */
+const bodyMax = 20_000;
+
+/** A body as it is seen: itself, or what stands for a long one. */
+export function seenBody(body: string): string {
+  if (body.length <= bodyMax) return body;
+  return `${body.length} bytes, ${createHash("sha256").update(body, "latin1").digest("hex")}`;
+}
 
 export function seenText({ method, target, body }: Seen): string {
   return `${method} ${hex(target)} ${hex(body)}`;
@@ -47,8 +57,9 @@ export async function recorder(): Promise<Recorder> {
         const { rest } = readRequests(bytes, { ...strict, most: 1 });
         whole.push(bytes.slice(0, bytes.length - rest.length));
         bytes = rest;
-        seen.push(request);
-        socket.write(answerTo(request), "latin1");
+        const own = { ...request, body: seenBody(request.body) };
+        seen.push(own);
+        socket.write(answerTo(own), "latin1");
       }
       begun.set(socket, bytes);
     });
