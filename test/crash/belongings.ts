@@ -1,17 +1,20 @@
-/** What people and Spaces have beside calls and builds: members, domains, webhooks, models; each written, and read again after a kill. */
-import { randomUUID } from "node:crypto";
-import type { Asking } from "../../src/client/api.ts";
-import { ifKnown, type List, type Setting } from "./clients.ts";
-import { giftedAccount, latest, quietSpace, send, type Writers } from "./load.ts";
+/**
+ * What people, Spaces and operators have beside calls and builds: members, domains, webhooks, tokens, keys, storage, incidents; each
+ * written, and read again after a kill.
+ */
+import { WaybillClient } from "../../src/client/api.ts";
+import { comeAndGo, ifKnown, numberIn, unlessConflict, type List, type Setting } from "./clients.ts";
+import { giftedAccount, latest, quietSpace, type Writers } from "./load.ts";
 
 /** An organisation of the owner's. */
 export const firm = "firm";
 const roles = ["read", "write"] as const;
 const domain = "crash.example";
-/** Models that are there at a time. */
-const modelsKept = 5;
-/** A repository takes several processes of git. */
-const modelActs = 20;
+/** Webhooks that come and go: so many are there at a time. */
+const webhooksKept = 3;
+/** The log of receipts has no more keys than it takes changes of them; a few of a run show what there is to show. */
+const keyActs = 500;
+const baseBytes = 1_000_000;
 
 /** `webhook`: the id of one of the owner's. */
 export function belongingsOf({ operator, owner, webhook }: Writers): readonly Setting[] {
@@ -40,42 +43,83 @@ export function belongingsOf({ operator, owner, webhook }: Writers): readonly Se
     {
       name: "what a webhook is for",
       write: (n, asking) => owner.client.webhooks.change(webhook, { description: `hook ${n}` }, asking),
-      read: async () => Number(/\d+/.exec((await owner.client.webhooks.show(webhook)).description ?? "") ?? -1),
+      read: async () => numberIn((await owner.client.webhooks.show(webhook)).description ?? ""),
+    },
+    {
+      name: "what an account may keep",
+      write: (n, asking) => operator.client.setStorage(giftedAccount, { maxBytes: baseBytes + n }, asking),
+      read: async () => {
+        const { accounts } = await operator.client.storageUsage();
+        return (accounts.find(({ account }) => account === giftedAccount)?.maxBytes ?? 0) - baseBytes;
+      },
     },
   ];
 }
 
-/** Models that are made, a few of them kept. */
-export function modelsList({ owner, url }: Pick<Writers, "owner" | "url">): List {
-  const ask = (method: string, path: string, name: string, asking: Asking) =>
-    send(url, owner, { method, path, body: { type: "model", name }, key: `"${randomUUID()}"`, ...asking });
-  /** Acknowledged as made, oldest first. */
-  const made: string[] = [];
-  /** Whose deletion was asked for, and whether it was acknowledged. */
-  const deleted = new Map<string, boolean>();
-  return {
-    name: "models",
-    nameOf: (n) => `model-${n}`,
-    everyActs: () => modelActs,
-    add: async (n, asking) => {
-      await ask("POST", "repos/create", `model-${n}`, asking);
-      made.push(`model-${n}`);
-      const oldest = made.length > modelsKept ? made.shift() : undefined;
-      if (oldest === undefined) return;
-      deleted.set(oldest, false);
-      await ask("DELETE", "repos/delete", oldest, asking);
-      deleted.set(oldest, true);
+export function belongingsLists({ operator, owner, url, webhook }: Writers): readonly List[] {
+  const revoked = new Map<string, string>();
+  const keys = new Map<string, string>();
+  const coming = async () => (await owner.client.webhooks.list()).items.filter(({ id }) => id !== webhook);
+  return [
+    {
+      name: "tokens that are taken back",
+      nameOf: (n) => `taken back ${n}`,
+      add: async (n, asking) => {
+        const made = await operator.client.createToken({ account: giftedAccount, name: `taken back ${n}` }, asking);
+        await operator.client.revokeToken(made.id, asking);
+        revoked.set(`taken back ${n}`, made.token);
+      },
+      // What shows is that such a token opens nothing.
+      read: async (wishes) => {
+        const asked = wishes.map(async ({ name }) => {
+          const token = revoked.get(name);
+          const who = token && (await ifKnown(new WaybillClient({ url, token }).whoami()));
+          return token !== undefined && who === undefined ? [name] : [];
+        });
+        return (await Promise.all(asked)).flat();
+      },
     },
-    read: async (wishes) => {
-      const answer = await fetch(`${url}/api/models?author=owner&limit=100`, {
-        headers: { authorization: `Bearer ${owner.token}` },
-      });
-      const listed = (await answer.json()) as readonly { readonly id: string }[];
-      const there = listed.map(({ id }) => id.replace("owner/", ""));
-      const back = there.filter((name) => deleted.get(name) === true);
-      if (back.length > 0) throw new Error(`deleted, and there again: ${back.join(", ")}`);
-      // One whose deletion was asked for may be there or not.
-      return [...there, ...wishes.map(({ name }) => name).filter((name) => deleted.has(name) && !there.includes(name))];
+    comeAndGo({
+      name: "webhooks",
+      nameOf: (n) => `comes and goes ${n}`,
+      kept: webhooksKept,
+      make: async (name, asking) => {
+        const { id } = await owner.client.webhooks.add({ url: "https://hooks.example/", description: name }, asking);
+        await owner.client.webhooks.rotate(id, asking);
+      },
+      remove: async (name, asking) => {
+        for (const { id, description } of await coming())
+          if (description === name) await owner.client.webhooks.remove(id, asking);
+      },
+      there: async () => (await coming()).flatMap(({ description }) => description ?? []),
+    }),
+    {
+      name: "keys of the log of receipts",
+      nameOf: (n) => `key ${n}`,
+      everyActs: () => keyActs,
+      add: async (n, asking) => {
+        const now = await operator.client.receipts.rotateKey(asking);
+        keys.set(`key ${n}`, now.keys.at(-1)?.kid ?? "");
+      },
+      read: async (wishes) => {
+        const there = new Set((await operator.client.receipts.keys()).keys.map(({ kid }) => kid));
+        return wishes.map(({ name }) => name).filter((name) => there.has(keys.get(name) ?? ""));
+      },
     },
-  };
+    {
+      name: "notes beside incidents",
+      nameOf: (n) => `note ${n}`,
+      add: async (n, asking) => {
+        const [newest] = (await operator.client.incidents.list()).items;
+        if (newest === undefined) return false;
+        if (n % 2 === 0) await unlessConflict(operator.client.incidents.close(newest.id, { says: "closed" }, asking));
+        await operator.client.incidents.note(newest.id, { says: `note ${n}` }, asking);
+        return true;
+      },
+      read: async () => {
+        const { items } = await operator.client.incidents.list();
+        return items.flatMap(({ notes }) => notes.map(({ says }) => says));
+      },
+    },
+  ];
 }

@@ -38,6 +38,8 @@ export interface Setting {
   write(n: number, asking: Asking): Promise<unknown>;
   /** The write that it shows: the last one, until `tried`, that may have left this. */
   read(tried: number): Promise<number>;
+  /** After so many acts of all comes the next write. Absent: at once. */
+  everyActs?(n: number): number;
 }
 
 /** Writes 1, 2, 3… into a setting that nobody else writes. */
@@ -46,6 +48,7 @@ export class SettingClient implements Client {
   readonly #findings: Findings;
   #tried = 0;
   #acknowledged = 0;
+  turnAt = 0;
 
   constructor(setting: Setting, findings: Findings) {
     this.#setting = setting;
@@ -63,8 +66,9 @@ export class SettingClient implements Client {
     this.#acknowledged = seen;
   }
 
-  async act(asking: Asking): Promise<void> {
+  async act(asking: Asking, done: number): Promise<void> {
     const n = ++this.#tried;
+    this.turnAt = done + (this.#setting.everyActs?.(n) ?? 0);
     await this.#setting.write(n, asking);
     this.#acknowledged = n;
     this.#findings.acknowledged += 1;
@@ -114,6 +118,50 @@ export class ListClient implements Client {
     wish.acknowledged = true;
     this.#findings.acknowledged += 1;
   }
+}
+
+/** Things that are made one after the other, of which a few are kept. */
+export interface Coming {
+  readonly name: string;
+  readonly kept: number;
+  nameOf(n: number): string;
+  everyActs?(n: number): number;
+  make(name: string, asking: Asking): Promise<unknown>;
+  remove(name: string, asking: Asking): Promise<unknown>;
+  /** The names of those that are there. */
+  there(): Promise<readonly string[]>;
+}
+
+/** A list of what comes and goes, their numbers in their names; what was acknowledged as removed is never there again. */
+export function comeAndGo({ kept, make, remove, there, ...rest }: Coming): List {
+  /** Acknowledged as made, oldest first. */
+  const made: string[] = [];
+  /** Whose removal was asked for, and whether it was acknowledged. */
+  const removed = new Map<string, boolean>();
+  return {
+    ...rest,
+    add: async (n, asking) => {
+      const name = rest.nameOf(n);
+      await make(name, asking);
+      made.push(name);
+      const oldest = made.length > kept ? made.shift() : undefined;
+      if (oldest === undefined) return;
+      // With those before it whose making nobody acknowledged.
+      const old = (await there()).filter((one) => numberIn(one) <= numberIn(oldest));
+      for (const one of old) {
+        removed.set(one, false);
+        await remove(one, asking);
+        removed.set(one, true);
+      }
+    },
+    read: async (wishes) => {
+      const seen = await there();
+      const back = seen.filter((name) => removed.get(name) === true);
+      if (back.length > 0) throw new Error(`removed, and there again: ${back.join(", ")}`);
+      // One whose removal was asked for may be there or not.
+      return [...seen, ...wishes.map(({ name }) => name).filter((name) => removed.has(name) && !seen.includes(name))];
+    },
+  };
 }
 
 /** Asks what promises nothing, one question after the other. */
@@ -236,6 +284,9 @@ export class Visitor implements Client {
 function frozen(document: SignedReceipt | undefined): unknown {
   return document && { ...document, log: document.log?.leaf };
 }
+
+/** -1 where there is none. */
+export const numberIn = (text: string): number => Number(/\d+/.exec(text)?.[0] ?? -1);
 
 /** False where it comes too late, which is no fault of anybody's. */
 export async function unlessConflict(answer: Promise<unknown>): Promise<boolean> {

@@ -2,7 +2,9 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Asking } from "../../src/client/api.ts";
+import { ApiError } from "../../src/client/errors.ts";
 import type { CardView } from "../../src/contract/nodes.ts";
+import type { Problem } from "../../src/contract/problem.ts";
 import type { Account } from "../support/platform.ts";
 import { ifKnown, unlessConflict, type Setting } from "./clients.ts";
 
@@ -36,6 +38,10 @@ const baseMs = 1_000_000;
 const baseSeconds = 60;
 /** Of the cards that are there, one is taken out of use and given back, and put into another pool and back. */
 const drained = { node: "n1", card: 2 } as const;
+/** What is taken out of use in turn; what a card says of itself is the widest. */
+const drainable = [drained, { pool: "main" }, { node: drained.node }] as const;
+/** Calls are to be served most of the time. */
+const drainActs = 30;
 /** A pool beside the one that serves calls. */
 const spare = "spare";
 /** An account that nobody calls as: what it is given changes no other's charges. */
@@ -104,11 +110,14 @@ export function settingsOf({ operator, owner, url, releases }: Writers): readonl
         latest(tried, hardware.indexOf((await owner.client.space(quietSpace)).settings.hardware as "cpu-basic") % 2),
     },
     {
-      name: "a card's drain",
-      write: (n, asking) =>
-        n % 2 === 0
-          ? operator.client.undrain(drained, asking)
-          : operator.client.drain(drained, { reason: `drain ${n}` }, asking),
+      name: "a drain of a card, a pool or a node",
+      // What takes all cards out of use is soon over.
+      everyActs: (n) => (n % 2 === 0 ? drainActs : 0),
+      write: async (n, asking) => {
+        for (const of of drainable) await operator.client.undrain(of, asking);
+        const of = drainable[((n - 1) / 2) % drainable.length];
+        if (n % 2 === 1 && of) await operator.client.drain(of, { reason: `drain ${n}` }, asking);
+      },
       read: async (tried) => {
         const drain = (await cardOf(operator))?.drain;
         return drain ? Number(/\d+/.exec(drain.reason)) : latest(tried, 0);
@@ -131,7 +140,7 @@ async function cardOf({ client }: Account): Promise<CardView | undefined> {
 }
 
 /** What changes nothing, or nothing that is seen again; none of it may be refused. Resolves with nothing of interest. */
-export function questionsOf({ operator, owner }: Writers): readonly ((asking: Asking) => Promise<unknown>)[] {
+export function questionsOf({ operator, owner, webhook }: Writers): readonly ((asking: Asking) => Promise<unknown>)[] {
   const { client } = operator;
   return [
     () => client.status(),
@@ -151,6 +160,11 @@ export function questionsOf({ operator, owner }: Writers): readonly ((asking: As
       const { items } = await client.calls();
       if (items[0]) await client.explain(items[0].id);
     },
+    async (asking) => {
+      const open = (await client.calls({ account: "visitor0" })).items.find(({ stage }) => stage !== "ended");
+      // As if its visitor had left.
+      if (open) await unlessConflict(client.cancelCall(open.id, asking));
+    },
     () => client.explain("owner/app"),
     () => client.incidents.list(),
     () => client.trials.run({ ...lastMinute(), tiers: { pro: { weight: 2 } } }),
@@ -158,6 +172,14 @@ export function questionsOf({ operator, owner }: Writers): readonly ((asking: As
     // No more keys than so many are known at a time.
     (asking) => unlessConflict(client.rotateVisitorKeys({}, asking)),
     () => client.receipts.keys(),
+    () => client.audit(),
+    () => client.accounts(),
+    () => owner.client.sessions(),
+    () => owner.client.webhooks.deliveries(webhook),
+    () => client.domains.list(quietSpace),
+    (asking) => client.setPassword(giftedAccount, { password: randomUUID() }, asking),
+    // One at a time, and after a start what it had found is not known.
+    (asking) => ifKnown(unlessConflict(client.beginHubJob({ kind: "verify" }, asking))),
     (asking) => client.createNodeToken("elsewhere", asking),
     // Just after a start its node may not be connected yet.
     (asking) => ifKnown(client.checkCards(drained.node, asking)),
@@ -194,7 +216,7 @@ export async function send(url: string, { token }: Account, { method, path, body
   };
   const init = { method, headers, body: JSON.stringify(body), signal: signal ?? null };
   const answer = await fetch(`${url}/api/${path}`, init);
-  if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${await answer.text()}`);
+  if (!answer.ok) throw new ApiError((await answer.json()) as Problem);
   await answer.body?.cancel();
 }
 

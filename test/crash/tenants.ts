@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { WaybillClient } from "../../src/client/api.ts";
 import { prng, type Prng } from "../../src/stdx/prng.ts";
 import { fixtureFiles, until, type Account, type Platform } from "../support/platform.ts";
-import { belongingsOf, firm, modelsList } from "./belongings.ts";
+import { belongingsLists, belongingsOf, firm } from "./belongings.ts";
 import { Asker, ListClient, SettingClient, Visitor, type Client } from "./clients.ts";
 import { commitTo, listsOf } from "./lists.ts";
 import {
@@ -18,6 +18,7 @@ import {
   stillSpace,
 } from "./load.ts";
 import type { Findings } from "./promises.ts";
+import { fillShelf, repositoryLists, repositorySettings } from "./repositories.ts";
 
 export interface Tenants {
   readonly operator: Account;
@@ -53,7 +54,7 @@ export async function moveIn(
   await owner.client.pause(quietSpace, { reason: "only its settings are wanted" });
   const visitors: Account[] = [];
   for (let n = 0; n < visitorCount; n++) visitors.push(await up.account(`visitor${n}`, n % 2 ? "unlimited" : "pro"));
-  await up.account(giftedAccount);
+  await fillShelf({ url: up.url, owner }, await up.account(giftedAccount));
   const backups = join(up.folder, "backups");
   mkdirSync(backups);
   await up.admin.createAccount({ name: firm, organisation: true, admin: "owner" });
@@ -61,12 +62,14 @@ export async function moveIn(
   const { id: webhook } = await owner.client.webhooks.add({ url: "https://hooks.example/", description: "hook 0" });
   await owner.client.webhooks.change(webhook, { state: "off" });
   const writers = { operator, owner, url: up.url, data: up.data, backups, releases, webhook };
-  const settings = [...settingsOf(writers), ...belongingsOf(writers)];
+  const settings = [...settingsOf(writers), ...belongingsOf(writers), ...repositorySettings(writers)];
   for (const setting of settings) await setting.write(0, {}); // What it shows is a write of ours from the start.
   const clients = [
     ...visitors.map((account) => new Visitor(account, { url: app.url, chance: prng(chance.int(2 ** 31)), findings })),
     ...settings.map((setting) => new SettingClient(setting, findings)),
-    ...[...listsOf(writers), modelsList(writers)].map((list) => new ListClient(list, findings)),
+    ...[...listsOf(writers), ...belongingsLists(writers), ...repositoryLists(writers)].map(
+      (list) => new ListClient(list, findings),
+    ),
     new Asker(questionsOf(writers)),
   ];
   return { operator, visitors, clients };
