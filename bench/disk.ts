@@ -2,7 +2,7 @@
 import { closeSync, fdatasyncSync, mkdirSync, mkdtempSync, openSync, statfsSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { checkpointPages } from "../src/journal/database.ts";
+import { checkpointPages } from "../src/journal/checkpointing.ts";
 import { median } from "./document.ts";
 
 /** In the clone, not in the system's temporary folder: that is often memory, where a sync costs nothing. */

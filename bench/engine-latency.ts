@@ -17,7 +17,8 @@ const calls = 3 * pacePerSecond;
 /** Callers in turn, each with a slot of its own. */
 const slots = 1_000;
 
-export async function scheduleToGrant(engine: Engine, folder: string, report: Report): Promise<Figure> {
+/** `where`: what the figures' names have besides. */
+export async function scheduleToGrant(engine: Engine, folder: string, where: string, report: Report): Promise<Figure> {
   const file = join(folder, "commits.db");
   const db = rawDatabase(file);
   const insert = db.prepare("INSERT INTO j (b) VALUES (?)");
@@ -45,11 +46,11 @@ export async function scheduleToGrant(engine: Engine, folder: string, report: Re
   try {
     return await compare(
       {
-        name: "schedule to grant p99 ms",
+        name: `schedule to grant p99 ms${where}`,
         unit: "ms",
         rounds: 3,
         ours,
-        peers: [{ name: "one row, one commit, node:sqlite alone, p99 ms", run: raw }],
+        peers: [{ name: `one row, one commit, node:sqlite alone, p99 ms${where}`, run: raw }],
       },
       report,
     );

@@ -2,7 +2,7 @@
  * The ledger's speed: whole call cycles (schedule, attach, end), each answered only when it is durable, beside the same
  * events written by node:sqlite alone, and beside a bare server.
  */
-import { chmodSync, mkdirSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -27,6 +27,8 @@ const parallel = 1_000;
 /** Callers over HTTP, ours and the bare server's: a commit takes those along that came while the last one was on its way. */
 const connections = 256;
 const runMs = 1_500;
+/** A file system of memory, where Linux has one. */
+const memory = "/dev/shm";
 const rounds = 4;
 
 export async function run(report: Report, { full }: BenchOptions): Promise<BenchDocument> {
@@ -38,7 +40,8 @@ export async function run(report: Report, { full }: BenchOptions): Promise<Bench
     const world = await openWorld(folder);
     const cycles = await inProcess(world, folder, report);
     const http = await overHttp(world, report);
-    const latency = await scheduleToGrant(world.engine, folder, report);
+    const latency = await scheduleToGrant(world.engine, folder, "", report);
+    const inMemory = await withoutDisk(report);
     const beside = await besideOthers(world, folder, report);
     await world.close();
     const curved = await curves(full, report);
@@ -56,8 +59,8 @@ export async function run(report: Report, { full }: BenchOptions): Promise<Bench
       bench: "engine",
       machine: machine(),
       tookMs: Math.round(performance.now() - startedAt),
-      figures: [cycles.ours, cycles.raw, http, latency, ...beside.figures, ...curved.figures],
-      skipped: beside.skipped,
+      figures: [cycles.ours, cycles.raw, http, latency, ...inMemory.figures, ...beside.figures, ...curved.figures],
+      skipped: [...inMemory.skipped, ...beside.skipped],
       conditions,
     };
   } finally {
@@ -212,6 +215,22 @@ async function overHttp({ engine }: World, report: Report): Promise<Figure> {
 async function listen(server: Server): Promise<{ server: Server; port: number }> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return { server, port: (server.address() as AddressInfo).port };
+}
+
+/* ── without a disk ─────────────────────────────────────────────────────── */
+
+/** What of a grant's wait is ours: where a sync costs nothing. */
+async function withoutDisk(report: Report): Promise<Pick<Beside, "figures" | "skipped">> {
+  const what = "schedule to grant in memory";
+  if (!existsSync(memory)) return { figures: [], skipped: [{ what, why: `no ${memory}` }] };
+  const folder = mkdtempSync(join(memory, "waybill-bench-"));
+  const world = await openWorld(folder);
+  try {
+    return { figures: [await scheduleToGrant(world.engine, folder, ", in memory", report)], skipped: [] };
+  } finally {
+    await world.close();
+    rmSync(folder, { recursive: true });
+  }
 }
 
 /* ── beside others ──────────────────────────────────────────────────────── */

@@ -38,6 +38,7 @@ class Folder implements Disposable {
   /** Name, size and digest of each file that holds data. */
   fingerprint(): string[] {
     return readdirSync(this.path)
+      .filter((name) => !name.endsWith("-shm")) // an index of the log, made anew by whoever opens it
       .sort()
       .map((name) => {
         const bytes = readFileSync(this.file(name));

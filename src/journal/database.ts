@@ -5,6 +5,7 @@ import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { StatementSync } from "node:sqlite";
 import type { Instant } from "../stdx/time.ts";
+import { logPagesMax } from "./checkpointing.ts";
 import { JournalFormatUnknown } from "./failures.ts";
 import { fileFormats, isFileFormat, olderFileFormats } from "./formats.ts";
 import { syncFolder } from "./mark.ts";
@@ -28,10 +29,11 @@ export const lockName = "journal.lock";
 export const segmentRecords = 2048;
 
 /**
- * Pages in the write-ahead log before they are moved into the file: 8,000 pages (32 MB) is some thousand commits, so
- * that the two syncs it costs are paid seldom, and reading it back at a start takes tens of milliseconds.
+ * While records come slowly, parts of a segment are put there before it is over: a whole one takes some 4 ms, in which no record is committed.
+ * Each part writes most of the segment's pages again, which a busy journal is spared: it is the faster one's commits that are large.
  */
-export const checkpointPages = 8000;
+const partRecords = 256;
+const partEveryMs = 50;
 
 /** Works that the index does not have yet: for the last record of a pack a JSON array of [work, index of its record]. */
 const recentWorks = "CREATE TABLE recent_works (idx INTEGER PRIMARY KEY, works TEXT NOT NULL) STRICT;";
@@ -120,6 +122,8 @@ export class JournalDatabase {
   #head: { index: number; at: Instant; hash: Buffer };
   /** What `recent_works` holds, as it came. */
   #recent: (readonly RecentWork[])[] = [];
+  #indexedAt = 0;
+  #indexedTo = 0;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   readonly #rollback: StatementSync;
@@ -129,11 +133,12 @@ export class JournalDatabase {
   readonly #dropRecent: StatementSync;
   readonly #work: StatementSync;
 
-  /** Opens the file for this process alone; {@link checkFormat} and the checks of the chain come before. */
+  /** This process alone has the folder's lock; {@link checkFormat} and the checks of the chain come before. */
   constructor(file: string) {
     this.db = new DatabaseSync(file);
-    this.db.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
-      PRAGMA wal_autocheckpoint = ${checkpointPages}; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;`);
+    this.db.exec(
+      `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = ${logPagesMax}; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;`,
+    );
     upgrade(this.db);
     this.#begin = this.db.prepare("BEGIN IMMEDIATE");
     this.#commit = this.db.prepare("COMMIT");
@@ -182,7 +187,11 @@ export class JournalDatabase {
     const body = pack.bytes.subarray(hashBytes);
     this.#insert.run(this.#head.index, this.#head.at, previous, body, partsOf(pack.lengths, pack.ats));
     this.#keepWorks(pack);
-    if (segmentOf(this.#head.index) > segment) this.#indexWorks();
+    if (segmentOf(this.#head.index) > segment || this.#isPart()) this.#indexWorks();
+  }
+
+  #isPart(): boolean {
+    return this.#head.index - this.#indexedTo >= partRecords && performance.now() - this.#indexedAt >= partEveryMs;
   }
 
   #keepWorks({ works, workIndexes }: Pack): void {
@@ -197,6 +206,8 @@ export class JournalDatabase {
     this.#indexRecent.run();
     this.#dropRecent.run();
     this.#recent = [];
+    this.#indexedTo = this.#head.index;
+    this.#indexedAt = performance.now();
   }
 
   /** Removes records that nobody was promised: those from `index` on. */

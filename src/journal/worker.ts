@@ -12,6 +12,7 @@ import type { MessagePort } from "node:worker_threads";
 import { assert, unreachable } from "../stdx/assert.ts";
 import { copyJournal } from "./backup.ts";
 import { checkChain, checkFolder } from "./check.ts";
+import { Checkpoints } from "./checkpointing.ts";
 import { createDatabase, databaseName, JournalDatabase, markName } from "./database.ts";
 import { JournalDamaged } from "./failures.ts";
 import { lockFolder } from "./lock.ts";
@@ -45,6 +46,7 @@ class WritingThread {
   readonly #statements: Statements;
   readonly #mark: LateMark;
   readonly #sync: LogSync;
+  readonly #checkpoints: Checkpoints;
   /** Of the open transaction's records; undefined while none is open. */
   #group: { records: number; bytes: number } | undefined;
   /** What may be said once the commits until now are durable, and whether any are not on their way there yet. */
@@ -67,11 +69,14 @@ class WritingThread {
       this.#journal = journal;
       this.#statements = new Statements(journal.db);
       const failed = (error: unknown): void => this.#stop(error);
-      const log = `${join(folder, databaseName)}-wal`;
+      const file = join(folder, databaseName);
+      const log = `${file}-wal`;
       // A process that was killed may have committed what is not on the disk yet; from here on the mark goes to it, and it is told.
       syncFile(log);
       this.#mark = new LateMark(new MarkFile(join(folder, markName), journal.head), journal.head, failed);
       this.#sync = new LogSync({ file: log, ended: () => this.#onSynced(), failed });
+      const between = (): void => this.#commit();
+      this.#checkpoints = new Checkpoints({ db: journal.db, file, between, failed });
       this.#post({ kind: "opened", head: journal.head, cutFrom, passedOver });
     } catch (error) {
       this.#lock.close();
@@ -118,6 +123,7 @@ class WritingThread {
     this.#unsynced.push({ kind: "durable", head: this.#journal.head, bytes: this.#group.bytes });
     this.#group = undefined;
     this.#isUnsynced = true;
+    this.#checkpoints.committed();
   }
 
   /** One sync after the other, each of all that came before it. */
@@ -141,7 +147,7 @@ class WritingThread {
         this.#post(message);
         if (message.kind === "durable") this.#mark.moveTo(message.head);
       }
-      if (this.#closing !== undefined && !this.#sync.isUnderWay) this.#close(this.#closing);
+      if (this.#closing !== undefined && !this.#sync.isUnderWay) void this.#close(this.#closing);
     } catch (error) {
       this.#stop(error);
     }
@@ -158,7 +164,7 @@ class WritingThread {
     if (ask.name === "backup") return void this.#backup(ask.id, ask.ask.folder);
     if (ask.name === "close") {
       if (this.#sync.isUnderWay || this.#isUnsynced) this.#closing = ask;
-      else this.#close(ask);
+      else void this.#close(ask);
       return;
     }
     const message = this.#answerTo(ask);
@@ -235,9 +241,10 @@ class WritingThread {
   }
 
   /** All that was committed is durable. */
-  #close({ id }: Ask): void {
+  async #close({ id }: Ask): Promise<void> {
     this.#stopped = true;
     this.#sync.close();
+    await this.#checkpoints.close();
     this.#mark.close();
     this.#journal.close();
     this.#lock.close();

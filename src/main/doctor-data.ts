@@ -14,7 +14,10 @@ export async function journalFacts({ data, journal }: PlatformConfig): Promise<M
   if (journal !== null) return databaseFacts(journal);
   const place = join(data, databaseName);
   if (!existsSync(data)) return { place, state: "new", says: "", tornFrom: null };
-  if (isInUse(data)) return { place, state: "in-use", says: "", tornFrom: null };
+  // Held while it is read: a platform that starts meanwhile writes files beside it that are removed after reading.
+  const lock = lockOf(data);
+  if (lock === "in-use") return { place, state: "in-use", says: "", tornFrom: null };
+  using _ = lock;
   try {
     const found = checkFolder(data);
     if (found.state === "new") return { place, state: "new", says: "", tornFrom: null };
@@ -31,12 +34,19 @@ export async function journalFacts({ data, journal }: PlatformConfig): Promise<M
 
 /** A platform works on the folder. */
 export function isInUse(data: string): boolean {
-  if (!existsSync(join(data, "journal.lock"))) return false;
+  const lock = lockOf(data);
+  if (lock === "in-use") return true;
+  lock?.close();
+  return false;
+}
+
+/** Undefined where none has been made. */
+function lockOf(data: string): DatabaseSync | "in-use" | undefined {
+  if (!existsSync(join(data, "journal.lock"))) return undefined;
   try {
-    lockFolder(data).close();
-    return false;
+    return lockFolder(data);
   } catch (error) {
-    if (error instanceof DataFolderBusy) return true;
+    if (error instanceof DataFolderBusy) return "in-use";
     throw error;
   }
 }

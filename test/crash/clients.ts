@@ -280,9 +280,9 @@ export class Visitor implements Client {
   }
 }
 
-/** What of a receipt's document never changes: not the checkpoint, which is the newest. */
+/** What of a receipt's document never changes: not the checkpoint, which is the newest, and not the signature, which is the newest key's. */
 function frozen(document: SignedReceipt | undefined): unknown {
-  return document && { ...document, log: document.log?.leaf };
+  return document && { receipt: document.receipt, log: document.log?.leaf };
 }
 
 /** -1 where there is none. */

@@ -44,9 +44,7 @@ export function repositorySettings({ owner, url }: Writers): readonly Setting[] 
       name: "whether a discussion is open",
       // Asked for once more it is so already.
       write: (n, asking) =>
-        unlessConflict(
-          post(url, owner, `${discussion}/status`, { status: n % 2 === 0 ? "open" : "closed" }, asking),
-        ),
+        unlessConflict(post(url, owner, `${discussion}/status`, { status: n % 2 === 0 ? "open" : "closed" }, asking)),
       read: async (tried) => {
         const { status } = await get<{ status: string }>(url, owner, discussion);
         return latest(tried, status === "closed" ? 1 : 0);
