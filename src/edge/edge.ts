@@ -574,12 +574,12 @@ function httpServer(
     },
   });
   const lane = new QuickLane({
-    accept: (quick, response, sayings) => {
-      if (direct.take(quick, response, sayings)) return true;
+    accept: (quick, response, sayings, upgrade) => {
+      if (upgrade === undefined && direct.take(quick, response, sayings)) return true;
       const host = screenedHost(quick.rawHeaders);
       if (host === undefined || consoleHosts.has(host) || isHandOver(quick.url)) return false;
-      // They have what an exchange needs of a request that is not upgraded.
-      handle(quick as unknown as IncomingMessage, response as unknown as ServerResponse);
+      // They have what an exchange needs.
+      handle(quick as unknown as IncomingMessage, response as unknown as ServerResponse, upgrade);
       return true;
     },
     handOver: (socket) => take.call(server, socket),

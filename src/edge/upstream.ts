@@ -72,6 +72,8 @@ export class Upstream implements ResponseSink {
   readonly #socket: Socket;
   readonly #owner: UpstreamOwner;
   readonly #parser: ResponseParser;
+  /** Until it is written, with the head of the first request. */
+  #preamble: string;
   #user: UpstreamUser | undefined;
   #connected = false;
   #requestDone = true;
@@ -102,7 +104,7 @@ export class Upstream implements ResponseSink {
         this.#errno = error.code ?? error.message;
       })
       .on("close", () => this.#onClose());
-    this.#socket.write(encodePreamble({ kind: "open", ...name }), "latin1");
+    this.#preamble = encodePreamble({ kind: "open", ...name });
   }
 
   /** Begins a request with its whole head. Returns the offset of its first byte. */
@@ -212,7 +214,9 @@ export class Upstream implements ResponseSink {
 
   #write(text: string): boolean {
     this.sent += text.length;
-    return this.#socket.write(text, "latin1");
+    const all = this.#preamble + text;
+    this.#preamble = "";
+    return this.#socket.write(all, "latin1");
   }
 
   /** True where nobody looks at these bytes any more. */

@@ -69,6 +69,14 @@ export class QuickRequest {
   }
 }
 
+/** The connection that an answer is on. */
+export interface ResponseOwner {
+  /** All of it is written, and another request may follow. */
+  onDone(response: QuickResponse): void;
+  /** HTTP has ended on it: its socket is another's. */
+  onDetached(): void;
+}
+
 /** The visitor's side of one answer. Header values have passed the parser of answers, or are ours. */
 export class QuickResponse {
   headersSent = false;
@@ -80,7 +88,7 @@ export class QuickResponse {
   shouldKeepAlive = true;
   readonly req: QuickRequest;
   readonly #socket: Socket;
-  readonly #onDone: (response: QuickResponse) => void;
+  readonly #owner: ResponseOwner;
   /** Not yet written. */
   #head = "";
   #trailers = "";
@@ -89,11 +97,10 @@ export class QuickResponse {
   readonly #onClose: (() => void)[] = [];
   #onDrain: (() => void) | undefined;
 
-  /** `onDone`: all of it is written, and another request may follow. */
-  constructor(request: QuickRequest, onDone: (response: QuickResponse) => void) {
+  constructor(request: QuickRequest, owner: ResponseOwner) {
     this.req = request;
     this.#socket = request.socket;
-    this.#onDone = onDone;
+    this.#owner = owner;
   }
 
   /** Bytes that have not left this process. */
@@ -169,6 +176,11 @@ export class QuickResponse {
     return this;
   }
 
+  /** A WebSocket begins on its socket: nothing of this answer is. */
+  detachSocket(): void {
+    this.#owner.onDetached();
+  }
+
   /** The socket takes more. */
   drained(): void {
     const listener = this.#onDrain;
@@ -188,7 +200,7 @@ export class QuickResponse {
     if (this.#closed || this.#socket.destroyed || this.#socket.errored !== null) return;
     this.writableFinished = true;
     this.close();
-    this.#onDone(this);
+    this.#owner.onDone(this);
   }
 
   #taken(): string {

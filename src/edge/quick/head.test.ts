@@ -17,6 +17,7 @@ test("the head of a page's request is read as it came", () => {
     method: "GET",
     url: "/a/b?c=%20d",
     length: undefined,
+    upgrade: false,
     rawHeaders: [
       ...["Host", "alice-demo.localhost", "Connection", "keep-alive"],
       ...["X-One", "two  words", "x-two", "2"],
@@ -32,6 +33,7 @@ test("on one connection a head is read for itself, whatever came before it", () 
     method: "HEAD",
     url: "/b",
     length: undefined,
+    upgrade: false,
     rawHeaders: ["Host", "alice-demo.localhost", "X", "1"],
   });
   assert.equal(heads.read(`GET /c HTTP/1.1\r\n${fields}\r\nContent-Length: 5`), undefined);
@@ -52,6 +54,16 @@ test("a head with one plain length is read, of the methods that send something",
     }
 });
 
+test("a head that asks for a WebSocket is read, as browsers and clients write it", () => {
+  for (const connection of ["Upgrade", "upgrade", "keep-alive, Upgrade"]) {
+    const read = readQuickHead(
+      `GET /ws HTTP/1.1\r\n${host}\r\nConnection: ${connection}\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13`,
+    );
+    assert.deepEqual([read?.url, read?.length, read?.upgrade], ["/ws", undefined, true]);
+  }
+});
+
+const upgrade = "Connection: Upgrade\r\nUpgrade: websocket";
 const others: Readonly<Record<string, string>> = {
   "another method": `DELETE / HTTP/1.1\r\n${host}\r\nContent-Length: 5`,
   "a method for which no length is said": `POST / HTTP/1.1\r\n${host}`,
@@ -94,6 +106,15 @@ const others: Readonly<Record<string, string>> = {
   "a coding": `GET / HTTP/1.1\r\n${host}\r\nTransfer-Encoding: chunked`,
   "a coding in mixed case": `GET / HTTP/1.1\r\n${host}\r\ntRANSFER-eNCODING: identity`,
   "an upgrade": `GET / HTTP/1.1\r\n${host}\r\nUpgrade: websocket`,
+  "an upgrade to something else": `GET / HTTP/1.1\r\n${host}\r\nConnection: Upgrade\r\nUpgrade: h2c`,
+  "an upgrade to two": `GET / HTTP/1.1\r\n${host}\r\nConnection: Upgrade\r\nUpgrade: websocket, h2c`,
+  "an upgrade twice": `GET / HTTP/1.1\r\n${host}\r\n${upgrade}\r\nUpgrade: websocket`,
+  "an upgrade for which Connection stands twice": `GET / HTTP/1.1\r\n${host}\r\nConnection: keep-alive\r\n${upgrade}`,
+  "an upgrade whose Connection names a header": `GET / HTTP/1.1\r\n${host}\r\nConnection: Upgrade, Host\r\nUpgrade: websocket`,
+  "a Connection of an upgrade alone": `GET / HTTP/1.1\r\n${host}\r\nConnection: Upgrade`,
+  "an upgrade of HEAD": `HEAD / HTTP/1.1\r\n${host}\r\n${upgrade}`,
+  "an upgrade of POST": `POST / HTTP/1.1\r\n${host}\r\n${upgrade}\r\nContent-Length: 5`,
+  "an upgrade with a length": `GET / HTTP/1.1\r\n${host}\r\n${upgrade}\r\nContent-Length: 0`,
   "an expectation": `GET / HTTP/1.1\r\n${host}\r\nExpect: 100-continue`,
   TE: `GET / HTTP/1.1\r\n${host}\r\nTE: trailers`,
   Trailer: `GET / HTTP/1.1\r\n${host}\r\nTrailer: x`,

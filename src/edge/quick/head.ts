@@ -1,7 +1,7 @@
 /**
  * Reads the head of a request that leaves no room for two readings: of a plain path, HTTP/1.1, GET or HEAD without a body, POST, PUT or
- * PATCH with one whose length is said once, nothing about the connection but that it lives on. All else is undefined, and node:http's
- * parser reads it. Pure.
+ * PATCH with one whose length is said once, nothing about the connection but that it lives on, or that it is to be a WebSocket's. All else
+ * is undefined, and node:http's parser reads it. Pure.
  */
 import { headerName } from "../names.ts";
 
@@ -10,6 +10,8 @@ export interface QuickHead {
   readonly url: string;
   /** Of its body, in bytes; undefined where it has none. */
   readonly length: number | undefined;
+  /** It asks for a WebSocket. */
+  readonly upgrade: boolean;
   /** name, value, name, value… as they came. */
   readonly rawHeaders: readonly string[];
 }
@@ -18,13 +20,15 @@ export interface QuickHead {
 // can be folded, none is empty, and no character of a line can end it.
 const plainLine = /^(?:GET|HEAD|POST|PUT|PATCH) \/[\w\-.~:/?@!$&'()*+,;=%[\]]* HTTP\/1\.1$/;
 const plainFields = /^(?:\r\n[A-Za-z0-9-]+: [!-~][ -~]*)+$/;
+/** As browsers and clients of WebSockets write it. */
+const plainUpgrade = /^(?:keep-alive, )?upgrade$/;
 /** No sign, no zero before it, no list; as many digits as the screen takes. */
 const plainLength = /^(?:0|[1-9]\d{0,14})$/;
 
 /** The heads of one connection: a client that asks again mostly says the same of itself, and what was read once is not read again. */
 export class QuickHeads {
   #fields = "";
-  #said: Fields = { rawHeaders: [], length: undefined };
+  #said: Fields = { rawHeaders: [], length: undefined, upgrade: false };
 
   /** `text`: up to the empty line, without it. */
   read(text: string): QuickHead | undefined {
@@ -39,20 +43,23 @@ export class QuickHeads {
       this.#said = said;
     }
     const method = line.slice(0, line.indexOf(" ")) as QuickHead["method"];
-    const { rawHeaders, length } = this.#said;
+    const { rawHeaders, length, upgrade } = this.#said;
     // A GET with a body is read otherwise by many a server, and one of the others without a length has none that was said.
     if ((method === "GET" || method === "HEAD") !== (length === undefined)) return undefined;
-    return { method, url: line.slice(method.length + 1, -" HTTP/1.1".length), length, rawHeaders };
+    if (upgrade && method !== "GET") return undefined;
+    return { method, url: line.slice(method.length + 1, -" HTTP/1.1".length), length, upgrade, rawHeaders };
   }
 }
 
-type Fields = Pick<QuickHead, "rawHeaders" | "length">;
+type Fields = Pick<QuickHead, "rawHeaders" | "length" | "upgrade">;
 
 /** Each line with the line end before it. */
 function readFields(text: string): Fields | undefined {
   if (!plainFields.test(text)) return undefined;
   const rawHeaders: string[] = [];
   let length: number | undefined;
+  let connection: string | undefined;
+  let upgrade = false;
   for (let at = 2; at > 1;) {
     const end = text.indexOf("\r\n", at);
     const colon = text.indexOf(":", at);
@@ -64,9 +71,18 @@ function readFields(text: string): Fields | undefined {
     if (lower === "content-length") {
       if (length !== undefined || !plainLength.test(value)) return undefined;
       length = Number(value);
-    } else if (framing && !(lower === "connection" && value.toLowerCase() === "keep-alive")) return undefined;
+    } else if (lower === "connection") {
+      if (connection !== undefined) return undefined;
+      connection = value.toLowerCase();
+    } else if (lower === "upgrade") {
+      if (upgrade || value.toLowerCase() !== "websocket") return undefined;
+      upgrade = true;
+    } else if (framing) return undefined;
     rawHeaders.push(name, value);
     at = end < 0 ? 0 : end + 2;
   }
-  return { rawHeaders, length };
+  const isPlain = upgrade
+    ? plainUpgrade.test(connection ?? "")
+    : connection === undefined || connection === "keep-alive";
+  return isPlain ? { rawHeaders, length, upgrade } : undefined;
 }

@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { test } from "node:test";
 
+import type { UpgradeEnd } from "../accepted.ts";
 import { drainMaxBytes } from "../limits.ts";
 import { SocketMemory } from "../../http/socket-memory.ts";
 import type { QuickResponse } from "./ends.ts";
@@ -286,4 +287,60 @@ test("a head of which too much stands behind is the other parser's", async () =>
   visitor.push(`${post(2)}hi${get.repeat(500)}`);
   await turn();
   assert.equal(handed.length, 1);
+});
+
+const asksForSocket = get.replace("\r\n\r\n", "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+
+/** One visitor who asks for a WebSocket, with bytes behind. */
+async function upgrading() {
+  const visitor = new Visitor();
+  let end: UpgradeEnd | undefined;
+  const responses: QuickResponse[] = [];
+  const lane = new QuickLane({
+    accept: (_, response, __, upgrade) => {
+      end = upgrade;
+      return responses.push(response) > 0;
+    },
+    handOver: () => assert.fail("all of it is plain"),
+    cut: () => assert.fail("nothing is wrong"),
+    memory: new SocketMemory(),
+    monotonic: () => 0,
+  });
+  lane.take(visitor as unknown as Socket);
+  visitor.push(`${asksForSocket}first`);
+  await turn();
+  const [response] = responses;
+  assert.ok(response !== undefined && end !== undefined);
+  return { visitor, response, responses, end };
+}
+
+test("with a WebSocket its connection is whoever's has it then, with what came behind its request and after that", async () => {
+  const { visitor, response, end } = await upgrading();
+  visitor.push("second");
+  await turn();
+  assert.equal(end.first.toString(), "first");
+  response.detachSocket();
+  assert.deepEqual(
+    ["data", "end", "close", "error", "drain"].map((event) => visitor.listenerCount(event)),
+    // A stream's own.
+    ["data", "end", "close", "error", "drain"].map((event) => new Visitor().listenerCount(event)),
+  );
+  let text = "";
+  visitor.on("data", (bytes: Buffer) => (text += bytes.toString()));
+  await turn();
+  assert.equal(text, "second");
+});
+
+test("behind a WebSocket that is declined nothing is a request, and its connection ends", async () => {
+  const { visitor, response, responses } = await upgrading();
+  let text = "";
+  visitor._write = (bytes: Buffer, _, done) => {
+    text += bytes.toString();
+    done();
+  };
+  response.writeHead(404, "Not Found", ["content-length", "0"]).end();
+  visitor.push(get);
+  await turn();
+  assert.match(text, /^HTTP\/1\.1 404 Not Found\r\n[^]*Connection: close\r\n/);
+  assert.deepEqual([responses.length, visitor.destroyed], [1, true]);
 });

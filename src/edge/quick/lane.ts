@@ -1,6 +1,6 @@
 /**
- * Connections of visitors whose requests are of the plainest kind, as nearly all are that load a page or send a file: read and answered on
- * the socket itself, which costs half of what node:http does. The first request that is anything else goes to node:http with its
+ * Connections of visitors whose requests are of the plainest kind, as nearly all are that load a page, send a file or open a WebSocket: read
+ * and answered on the socket itself, which costs half of what node:http does. The first request that is anything else goes to node:http with its
  * connection, for good.
  */
 import type { Socket } from "node:net";
@@ -9,13 +9,20 @@ import { headMaxBytes, headWithinMs, requestWithinMs, visitorIdleMs } from "../.
 import type { SocketMemory } from "../../http/socket-memory.ts";
 import { drainMaxBytes } from "../limits.ts";
 import { QuickBody } from "./body.ts";
+import type { UpgradeEnd } from "../accepted.ts";
 import { QuickRequest, QuickResponse } from "./ends.ts";
+import type { ResponseOwner } from "./ends.ts";
 import { QuickHeads } from "./head.ts";
 import { Sayings } from "./said.ts";
 
 export interface QuickLaneOptions {
-  /** Carries the request; false where that is not for this lane, and nothing has happened with it. */
-  readonly accept: (request: QuickRequest, response: QuickResponse, sayings: Sayings) => boolean;
+  /** Carries the request; false where that is not for this lane, and nothing has happened with it. `upgrade`: it asks for a WebSocket. */
+  readonly accept: (
+    request: QuickRequest,
+    response: QuickResponse,
+    sayings: Sayings,
+    upgrade: UpgradeEnd | undefined,
+  ) => boolean;
   /** node:http gets the connection; what came on it is to be read from it again. */
   readonly handOver: (socket: Socket) => void;
   /** The rest of this body will not come, and its request is not answered yet. */
@@ -71,7 +78,7 @@ export class QuickLane {
   }
 }
 
-class QuickConnection {
+class QuickConnection implements ResponseOwner {
   readonly #lane: QuickLane;
   readonly #socket: Socket;
   #idleSince: number;
@@ -81,8 +88,8 @@ class QuickConnection {
   #response: QuickResponse | undefined;
   /** Of the last request, answered or not, while some of it is still to come. */
   #body: QuickBody | undefined;
-  /** Its body ended too early or came too slowly: nothing more is read. */
-  #isCut = false;
+  /** What comes is of no request: the last one's body ended too early or came too slowly, or it asked for a WebSocket. */
+  #isDeaf = false;
   #isAdopted = false;
   /** What came during the answer before. */
   #ahead: Buffer | undefined;
@@ -91,7 +98,6 @@ class QuickConnection {
   readonly #onEnd = (): void => this.#ended();
   readonly #onClose = (): void => this.#closed();
   readonly #onError = (): void => void this.#socket.destroy();
-  readonly #onDone = (response: QuickResponse): void => this.#done(response);
 
   constructor(lane: QuickLane, socket: Socket) {
     this.#lane = lane;
@@ -129,7 +135,7 @@ class QuickConnection {
   /** True where nobody looks at these bytes any more. */
   #take(bytes: Buffer): boolean {
     // RFC 9112 §9.6: behind the last answer nothing is a request.
-    if (!this.#socket.writable || this.#isCut) return true;
+    if (!this.#socket.writable || this.#isDeaf) return true;
     if (this.#body !== undefined) return this.#takeBody(this.#body, bytes);
     const all = this.#ahead === undefined ? bytes : Buffer.concat([this.#ahead, bytes]);
     if (this.#response !== undefined) this.#holdAhead(all);
@@ -173,13 +179,15 @@ class QuickConnection {
     const body =
       head.length === undefined ? undefined : new QuickBody(this.#socket, head.length, this.#lane.options.monotonic());
     const request = new QuickRequest(this.#socket, head, body);
-    const response = new QuickResponse(request, this.#onDone);
+    const response = new QuickResponse(request, this);
     this.#response = response;
     this.#body = body;
-    const ahead = nextAt < bytes.length ? bytes.subarray(nextAt) : undefined;
+    const ahead = nextAt < bytes.length && !head.upgrade ? bytes.subarray(nextAt) : undefined;
     this.#ahead = ahead;
-    if (!this.#lane.options.accept(request, response, this.#sayings)) {
+    const upgrade = head.upgrade ? this.#ending(response, bytes.subarray(nextAt)) : undefined;
+    if (!this.#lane.options.accept(request, response, this.#sayings, upgrade)) {
       this.#response = this.#body = this.#ahead = undefined;
+      this.#isDeaf = false;
       return this.#handOver(bytes);
     }
     this.#asked = true;
@@ -188,11 +196,24 @@ class QuickConnection {
     if (ahead !== undefined && this.#response === response) this.#holdAhead(ahead);
   }
 
+  /** With this request HTTP ends on the connection, or the connection with its answer. What follows waits for whoever has it then. */
+  #ending(response: QuickResponse, first: Buffer): UpgradeEnd {
+    this.#isDeaf = true;
+    response.shouldKeepAlive = false;
+    this.#socket.pause();
+    return { socket: this.#socket, first };
+  }
+
   #adopt(): void {
     if (!this.#isAdopted) this.#isAdopted = this.#lane.options.memory.adopt(this.#socket, this.#onData);
   }
 
-  #done(response: QuickResponse): void {
+  onDetached(): void {
+    this.#leave();
+    this.#socket.resume();
+  }
+
+  onDone(response: QuickResponse): void {
     this.#response = undefined;
     if (response.closes) return this.#socket.destroySoon();
     if (this.#body === undefined) this.#idle();
@@ -220,7 +241,7 @@ class QuickConnection {
 
   #cut(fault: BodyFault): void {
     const response = this.#response;
-    this.#isCut = true;
+    this.#isDeaf = true;
     this.#body = undefined;
     if (response === undefined) this.#socket.destroySoon();
     else this.#lane.options.cut(response.req, response, fault);

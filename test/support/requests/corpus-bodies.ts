@@ -104,14 +104,6 @@ export function bodyCases(host: string): RawCase[] {
     unended("a long body that ends early", `${sized("/b1", long.length + 1)}${long}`),
     unended("a body that does not begin", sized("/b1", 5)),
     unended("a body that lacks one byte", `${sized("/b1", 6)}hello`),
-    {
-      ...unended("a body that ends early behind another", `${send("/b1", "1")}${sized("/b2", 6)}hello`),
-      served: [post("/b1", "1")],
-    },
-    {
-      ...unended("a head that ends early behind a body", `${send("/b1", "1")}POST /b2 HTTP/1.1\r\nHo`),
-      served: [post("/b1", "1")],
-    },
   ];
   return [
     ...behind,
