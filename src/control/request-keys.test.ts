@@ -220,6 +220,11 @@ const commitDemo = async (world: ControlWorld): Promise<unknown> =>
 const newest = async (world: ControlWorld): Promise<string> =>
   (await world.catalog.builds.list("alice/demo", 1))[0]?.id ?? "none";
 
+const webhooksOf = (world: ControlWorld) => world.catalog.webhooks.of("alice");
+const webhooks = async (world: ControlWorld): Promise<number> => webhooksOf(world).length;
+const addWebhook = (world: ControlWorld): Promise<unknown> =>
+  world.server.webhooks.add({ url: "https://hooks.example/" }, { owner: "alice", by: "alice" });
+
 const verbs: Readonly<Record<string, Verb>> = {
   "POST tokens": {
     path: "/api/tokens",
@@ -271,6 +276,23 @@ const verbs: Readonly<Record<string, Verb>> = {
       ),
     sent: { method: "DELETE", body: { key: "A" } },
     effects: changes,
+  },
+  "POST webhooks": {
+    path: "/api/webhooks",
+    sent: { body: { url: "https://hooks.example/" } },
+    effects: webhooks,
+  },
+  "DELETE webhook": {
+    before: addWebhook,
+    path: async (world) => `/api/webhooks/${webhooksOf(world)[0]?.id}`,
+    sent: { method: "DELETE" },
+    effects: async (world) => 1 - webhooksOf(world).length,
+  },
+  "POST webhook's secret": {
+    before: addWebhook,
+    path: async (world) => `/api/webhooks/${webhooksOf(world)[0]?.id}/secret`,
+    sent: {},
+    effects: async (world) => Number(webhooksOf(world)[0]?.formerKey !== null),
   },
   "POST commit": {
     path: "/api/spaces/alice/demo/commit/main",

@@ -47,6 +47,8 @@ export interface CrashDocument {
 
 /** After so many lives the journal is read before the platform reads it. */
 const booksEvery = 20;
+/** Characters of one that are shown as it is found; all of it at the end. */
+const findingShown = 300;
 /** A call that is left to itself ends when its grant was not taken up, or with its lease. */
 const restsWithinMs = 90_000;
 
@@ -66,10 +68,17 @@ export async function crash({
   const run = new Run(up, { clients: tenants.clients, chance, findings });
   const books = new Books();
   const hashes: boolean[] = [];
+  const told = new Set<string>();
+  /** A long run is looked at while it goes on. */
+  const sayFindings = (): void => {
+    for (const finding of findings.all) if (!told.has(finding)) say(finding.slice(0, findingShown));
+    for (const finding of findings.all) told.add(finding);
+  };
   say(`seed ${seed}: ${tenants.clients.length} clients, ${kills} kills`);
   for (let life = 1; run.kills < kills; life++) {
     await run.liveAndDie();
     onKilled?.(up.data, run.kills);
+    sayFindings();
     if (life % booksEvery === 0) {
       hashes.push(await books.readOn(up.data));
       say(`${run.kills} kills: ${findings.acknowledged} answers of the API, ${findings.all.length} findings`);

@@ -99,6 +99,8 @@ export const webhooksRoute: Route = (api, server) => {
   });
   api.delete(path, async (c) => {
     const found = asked(c);
+    // An earlier try of the same request removed it.
+    if (found instanceof Response && server.effects.made) return c.json({ id: c.req.param("id") });
     if (found instanceof Response) return found;
     await webhooks.remove(found.row);
     return c.json({ id: found.row.id });
