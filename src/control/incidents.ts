@@ -71,13 +71,13 @@ export class Incidents {
     return (await this.#parts.record.incident(id)) ?? undefined;
   }
 
-  /** An operator's word beside it, also when it is over. */
+  /** An operator's word beside it, also when it is over. Their last word said once more is one: asked again over a restart it may be there. */
   note(id: string, { by, says }: { by: string; says: string }): Promise<Word> {
     return this.#inTurn(async () => {
       const incident = await this.get(id);
-      return incident
-        ? this.#store(noted(incident, { at: this.#parts.clock.wall(), by, says }))
-        : { ok: false, why: "none" };
+      if (!incident) return { ok: false, why: "none" };
+      if (isLastWord(incident, { by, says })) return { ok: true, incident };
+      return this.#store(noted(incident, { at: this.#parts.clock.wall(), by, says }));
     });
   }
 
@@ -85,6 +85,7 @@ export class Incidents {
     return this.#inTurn(async () => {
       const incident = await this.get(id);
       if (!incident) return { ok: false, why: "none" };
+      if (incident.closedBy === by && isLastWord(incident, { by, says })) return { ok: true, incident };
       const now = this.#parts.clock.wall();
       const { after, closed } = closeIncident(this.#detection, incident.subject, { by, now });
       if (closed?.id !== id) return { ok: false, why: "over" };
@@ -108,6 +109,10 @@ export class Incidents {
   #inTurn<Done>(work: () => Promise<Done>): Promise<Done> {
     return this.#turns.take("incidents", work);
   }
+}
+
+function isLastWord({ notes }: Incident, { by, says }: { by: string; says: string }): boolean {
+  return notes.findLast((note) => note.by === by)?.says === says;
 }
 
 const strangersSay: Readonly<Record<Wrong, string>> = {
