@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Asking } from "../../src/client/api.ts";
 import { ApiError } from "../../src/client/errors.ts";
-import type { CardView } from "../../src/contract/nodes.ts";
+import type { CardView, NodeView } from "../../src/contract/nodes.ts";
 import type { Problem } from "../../src/contract/problem.ts";
 import type { Account } from "../support/platform.ts";
 import { ifKnown, unlessConflict, type Setting } from "./clients.ts";
@@ -119,7 +119,8 @@ export function settingsOf({ operator, owner, url, releases }: Writers): readonl
         if (n % 2 === 1 && of) await operator.client.drain(of, { reason: `drain ${n}` }, asking);
       },
       read: async (tried) => {
-        const drain = (await cardOf(operator))?.drain;
+        // The card may be in the other pool.
+        const drain = (await nodeOf(operator))?.drain ?? (await cardOf(operator))?.drain;
         return drain ? Number(/\d+/.exec(drain.reason)) : latest(tried, 0);
       },
     },
@@ -134,9 +135,13 @@ export function settingsOf({ operator, owner, url, releases }: Writers): readonl
   ];
 }
 
-async function cardOf({ client }: Account): Promise<CardView | undefined> {
+async function nodeOf({ client }: Account): Promise<NodeView | undefined> {
   const { nodes } = await client.nodes();
-  return nodes.find(({ name }) => name === drained.node)?.cards.find(({ index }) => index === drained.card);
+  return nodes.find(({ name }) => name === drained.node);
+}
+
+async function cardOf(operator: Account): Promise<CardView | undefined> {
+  return (await nodeOf(operator))?.cards.find(({ index }) => index === drained.card);
 }
 
 /** What changes nothing, or nothing that is seen again; none of it may be refused. Resolves with nothing of interest. */
