@@ -129,7 +129,11 @@ describe("StandingDesk", () => {
     const word = { by: "admin", says: "known" };
     assert.equal((await of.desk.incidents.close(incident.id, word)).ok, true);
     const repeated = await of.desk.incidents.close(incident.id, word);
-    assert.equal(repeated.ok && repeated.incident.notes.length, 1, "asked again over a restart it is answered as it was");
+    assert.equal(
+      repeated.ok && repeated.incident.notes.length,
+      1,
+      "asked again over a restart it is answered as it was",
+    );
     const other = { by: "admin", says: "another word" };
     assert.deepEqual(await of.desk.incidents.close(incident.id, other), { ok: false, why: "over" });
     assert.deepEqual(await of.desk.incidents.note("i_none", word), { ok: false, why: "none" });
