@@ -61,7 +61,9 @@ export async function* buildLogStream(log: BuildLog, wish: LogWish, signal: Abor
 export interface SpaceLogWish extends LogWish {
   readonly space: string;
   /** Where it begins; else with the newest, or with the one before that where it ended by itself. */
-  readonly start: { readonly replica: string; readonly node: string } | undefined;
+  readonly start: Shown | undefined;
+  /** Where it goes on, for a reader who comes back before this one's node does, as to a server that has just been started. */
+  readonly awaited?: string | undefined;
   /** Those that followed the first are not read. */
   readonly only: boolean;
   /** Ends when nothing of the Space runs or begins any more. */
@@ -71,15 +73,23 @@ export interface SpaceLogWish extends LogWish {
 /** The log of a Space's replicas. Each line bears its replica; numbers begin anew with each. */
 export async function* spaceLogStream(server: Server, wish: SpaceLogWish, signal: AbortSignal): Parts {
   const { space, find } = wish;
-  let current: Shown | undefined = wish.start;
+  let { start: current, awaited, from: next, tail }: Pick<SpaceLogWish, "start" | "awaited" | "from" | "tail"> = wish;
   let told = false;
   let isAway = false;
-  let { from: next, tail } = wish;
   while (!signal.aborted) {
     const known = server.replicas.of(space);
-    current ??= firstShown(known, wish);
+    if (awaited !== undefined && known.length > 0) {
+      current = await findReplica(server, space, awaited);
+      if (!current) {
+        if (wish.only) return yield [note(server, `-- ${space} has no replica ${awaited} any more --`)];
+        next = 1;
+      }
+      awaited = undefined;
+    }
+    if (awaited === undefined) current ??= firstShown(known, { from: next, tail });
     if (!current) {
-      if (!told) yield [note(server, `-- ${space} has no replica yet --`)];
+      if (!told)
+        yield [note(server, awaited === undefined ? `-- ${space} has no replica yet --` : awaits(awaited, next))];
       told = true;
       if (!wish.follow || (wish.untilDown && isDown(server, space))) return;
       yield await pause(signal);
@@ -108,10 +118,26 @@ export async function* spaceLogStream(server: Server, wish: SpaceLogWish, signal
       tail = undefined;
       continue;
     }
-    if (!wish.follow || part?.complete || (wish.untilDown && isDown(server, space))) return;
+    // One that has ended is followed by another where the Space is to run: its node may be about to start it.
+    const isOver = part?.complete === true && (wish.only || isDown(server, space));
+    if (!wish.follow || isOver || (wish.untilDown && isDown(server, space))) return;
     yield await pause(signal);
   }
 }
+
+/** A Space's replica by its id, also where only its node knows it. */
+export async function findReplica(server: Server, space: string, replica: string): Promise<Shown | undefined> {
+  const found = server.replicas.of(space).find(({ status }) => status.replica === replica);
+  if (found) return shown(found);
+  for (const { node } of server.nodes.all) {
+    const page = await server.nodes.readLog({ node, replica, space, from: 1, limit: 1 });
+    if (page && page.unknown !== true) return { replica, node };
+  }
+  return undefined;
+}
+
+const awaits = (replica: string, next: number): string =>
+  `-- no node has told of replica ${replica} yet: lines from ${next} on are not shown until one does --`;
 
 /** The last so many lines that fit, and where to read on. */
 async function lastOf(
@@ -147,12 +173,13 @@ function readerOf(
   };
 }
 
-interface Shown {
+/** A replica, and where its log lies. */
+export interface Shown {
   readonly replica: string;
   readonly node: string;
 }
 
-function firstShown(known: readonly KnownReplica[], { from, tail }: LogWish): Shown | undefined {
+function firstShown(known: readonly KnownReplica[], { from, tail }: Pick<LogWish, "from" | "tail">): Shown | undefined {
   const before = known.at(-2);
   const isWhole = from === 1 && tail === undefined;
   return shown(isWhole && before?.status.phase === "exited" ? before : known.at(-1));

@@ -6,16 +6,16 @@ import { setImmediate as immediate } from "node:timers/promises";
 import type { LogLine, ReplicaPhase, ToAgent } from "../contract/agent.ts";
 import { LogWriter, readLogFiles } from "../log/segments.ts";
 import { createChecked } from "./described/checked.suite.ts";
-import { ControlWorld, replica } from "./control.suite.ts";
+import { ControlWorld, replica, TestNode } from "./control.suite.ts";
 
 type ReadLog = Extract<ToAgent, { type: "read-log" }>;
 
-/** A node that answers for logs on disk, and an API that is asked by their owner. */
-async function logs() {
+/** A node that answers for logs on disk, and an API that is asked by their owner. `isThere`: it has said hello. */
+async function logs({ isThere = true } = {}) {
   const world = await ControlWorld.open();
   await world.space();
   await world.release("rel_1", 1);
-  const node = await world.node([replica("p_1", "ready")]);
+  const node = isThere ? await world.node([replica("p_1", "ready")]) : new TestNode();
   const asked: ReadLog[] = [];
   const folderOf = (id: string): string => join(world.folder, "logs", id);
   const spaces = new Map([["p_1", "alice/demo"]]);
@@ -163,6 +163,35 @@ describe("a Space's log", () => {
     await reader;
     const away = "-- node n1 does not answer: lines from 1 on are not shown until it does --";
     assert.deepEqual(seen, [away, "line 2", "the third"]);
+  });
+
+  test("goes on for a reader who comes back before its node does, also of one replica alone; one that is forgotten begins anew", async () => {
+    const { world, node, print, ask } = await logs({ isThere: false });
+    await using _ = world;
+    print("p_1", numbered(2));
+    const accept = { accept: "text/event-stream" };
+    const [whole, alone, forgotten, gone] = await Promise.all([
+      ask("?follow=1", { ...accept, "last-event-id": "p_1:1" }),
+      ask("?follow=1&replica=p_1", { ...accept, "last-event-id": "p_1:1" }),
+      ask("?follow=1", { ...accept, "last-event-id": "p_gone:9" }),
+      ask("?follow=1&replica=p_gone", { ...accept, "last-event-id": "p_gone:9" }),
+    ]);
+    const readers = [whole, alone, forgotten, gone].map((answer) => eventsOf(answer, 2));
+    const early = await ask("?replica=p_1");
+    assert.deepEqual([early.status, ((await early.json()) as { code: string }).code], [503, "control-down"]);
+    world.nodes.connect(node.link);
+    node.hello([replica("p_1", "ready")]);
+    const seen = (await Promise.all(readers)).map((events) => events.slice(0, 2).map(({ id, text }) => [id, text]));
+    const awaits = (of: string, from: number): readonly string[] => [
+      "",
+      `-- no node has told of replica ${of} yet: lines from ${from} on are not shown until one does --`,
+    ];
+    assert.deepEqual(seen, [
+      [awaits("p_1", 2), ["p_1:2", "line 2"]],
+      [awaits("p_1", 2), ["p_1:2", "line 2"]],
+      [awaits("p_gone", 10), ["p_1:1", "line 1"]],
+      [awaits("p_gone", 10), ["", "-- alice/demo has no replica p_gone any more --"]],
+    ]);
   });
 
   test("a reader that takes little is read for little", async () => {

@@ -155,7 +155,7 @@ describe("the console's screens", chromiumNeeds, () => {
     for (const [at, page] of pages.entries()) {
       const [path, knows] = all[at] ?? ["", ""];
       await away(page).waitFor();
-      if (at < screens.length) await stale(page).first().waitFor();
+      if (at < screens.length) await stale(page).waitFor(); // Once, however much of the page is old.
       if (path.endsWith("/logs")) await page.locator("main").getByText(en.logLost).waitFor();
       assert.ok(await page.locator("main").getByText(knows).first().isVisible(), `${path} keeps what it knew`);
       for (const { theme } of readers) {
@@ -168,9 +168,16 @@ describe("the console's screens", chromiumNeeds, () => {
       const [path, knows] = all[at] ?? ["", ""];
       await away(page).waitFor({ state: "detached" });
       await until(`${path} is as new`, async () => (await stale(page).count()) === 0);
-      // NOTE a log that was open may be told as lost or ended until the page is loaded again.
+      if (path.endsWith("/logs")) await page.locator("main").getByText(isOpen).waitFor();
       await page.locator("main").getByText(knows).first().waitFor();
     }
+    const log = pages[all.findIndex(([path]) => path.endsWith("/logs"))];
+    await visit(`${app.url}/say?line=after-the-restart`, alice);
+    await log?.locator("main").getByText("after-the-restart").waitFor();
+    const numbers = (await log?.locator("main [data-index] a[id^=L]").allTextContents())?.map(Number) ?? [];
+    const inTurn = numbers.map((_, at) => Number(numbers[0]) + at);
+    assert.deepEqual(numbers, inTurn, "no line is lost, and none is there twice");
+    assert.ok(numbers.length > 1);
     assert.deepEqual(wrong, []);
   });
 
@@ -196,6 +203,9 @@ describe("the console's screens", chromiumNeeds, () => {
     assert.deepEqual(wrong, []);
   });
 });
+
+/** How a log says that it is followed. */
+const isOpen = /so far; more come by themselves\.$/;
 
 /** The whole of a text. */
 function isAlone(text: string): RegExp {

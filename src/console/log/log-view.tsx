@@ -20,13 +20,20 @@ const sources = ["app", "runtime", "gpu", "egress", "edge"] as const;
 
 /** `path`: of a build's log. */
 export default function LogView({ path }: { readonly path: string }): ReactNode {
-  return <Log path={path} log={useLog(path, null)} edge={null} />;
+  return <Log path={path} log={useLog(path, null, null)} edge={null} />;
 }
 
-/** `replica`: null for the newest. */
-export function SpaceLog({ space, replica }: { readonly space: string; readonly replica: string | null }): ReactNode {
+interface OfSpace {
+  readonly space: string;
+  /** Null for the newest. */
+  readonly replica: string | null;
+  /** Null where there is none. */
+  readonly newest: string | null;
+}
+
+export function SpaceLog({ space, replica, newest }: OfSpace): ReactNode {
   const path = `/api/spaces/${space}/logs`;
-  const log = useLog(path, replica);
+  const log = useLog(path, replica, newest);
   const { lines, error } = useEdge(space, useBeginning(log));
   const isOne = replica !== null;
   const edge = useMemo(
@@ -78,7 +85,7 @@ function Log({ path, log, edge }: Shown): ReactNode {
       {edge !== null && edge.error !== null && <p className={ui["muted"]}>{words.logEdgeLost}</p>}
       {(log.hasEnded || !isOver) && (
         <p className={ui["muted"]}>
-          {log.hasEnded ? words.logEnded(last) : log.error === null ? words.logOpen(last) : words.logLost}
+          {log.error !== null && !isOver ? words.logLost : log.hasEnded ? words.logEnded(last) : words.logOpen(last)}
         </p>
       )}
     </>

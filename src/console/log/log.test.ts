@@ -15,6 +15,7 @@ import {
   withLines,
   withPage,
 } from "./pages.ts";
+import { placeOf } from "./reading.ts";
 
 const line = (n: number): LogLine => ({
   n,
@@ -98,4 +99,10 @@ describe("the lines that a browser has of a log", () => {
     assert.deepEqual(linesIn("#L208"), { from: 208, to: 208 });
     assert.equal(linesIn("#content"), null);
   });
+});
+
+test("a log goes on after the last line that was seen, of the replica whose line it was; a note of the moment is no place", () => {
+  assert.equal(placeOf({ n: 7 }), "7");
+  assert.equal(placeOf({ n: 7, replica: "p_1" }), "p_1:7");
+  assert.equal(placeOf({ n: 0, replica: "p_1" }), null);
 });

@@ -1,8 +1,10 @@
 /** Lines of a log that have a text, or are of one source: those that are there, and of what comes by itself what is so too. */
 import { useEffect, useRef, useState } from "react";
 import type { LogLine } from "../../contract/agent.ts";
+import { isRefused } from "../api.ts";
 import { lineOf } from "./pages.ts";
 import { readLines } from "./reading.ts";
+import { againAfterMs } from "./use-log.ts";
 import type { LogRead } from "./use-log.ts";
 
 /** Of a source the newest. Of a text the first, which are there before a long log is looked through; others are found by a narrower search. */
@@ -43,16 +45,25 @@ export function useFound(path: string, log: LogRead, wish: Wish): Found {
       ...(replica !== null && { replica }),
     };
     const upTo = latest.current.last;
-    readLines(path, query, AbortSignal.any([gone.signal, AbortSignal.timeout(30_000)])).then(
-      (lines) => {
-        const own = lines.filter(({ n }) => n > 0);
-        if (!gone.signal.aborted) setState({ lines: own, error: null, upTo: Math.max(upTo, own.at(-1)?.n ?? 0) });
-      },
-      (error: Error) => {
-        if (!gone.signal.aborted) setState({ ...nothing, error });
-      },
-    );
-    return () => gone.abort();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const find = (): void => {
+      readLines(path, query, gone.signal).then(
+        (lines) => {
+          const own = lines.filter(({ n }) => n > 0);
+          if (!gone.signal.aborted) setState({ lines: own, error: null, upTo: Math.max(upTo, own.at(-1)?.n ?? 0) });
+        },
+        (error: Error) => {
+          if (gone.signal.aborted) return;
+          setState({ ...nothing, error });
+          if (!isRefused(error)) timer = setTimeout(find, againAfterMs);
+        },
+      );
+    };
+    find();
+    return () => {
+      gone.abort();
+      clearTimeout(timer);
+    };
   }, [path, replica, text, source]);
   useEffect(() => {
     setState((now) => {

@@ -4,14 +4,14 @@ import type { LogLine } from "../../contract/agent.ts";
 import { isRefused } from "../api.ts";
 import { lacking, firstLineOf, noPages, pageLines, withLines, withPage } from "./pages.ts";
 import type { LogPages } from "./pages.ts";
-import { linesOf, readLines } from "./reading.ts";
+import { linesOf, placeOf, readLines } from "./reading.ts";
 
 /** Read at once, so that the end is there at a glance. */
 const tailLines = 500;
 /** Lines that come in a burst are drawn together. */
 const drawEveryMs = 100;
-/** After a connection that was lost. */
-const againAfterMs = 2_000;
+/** After a connection that was lost, or a page of lines that could not be had. */
+export const againAfterMs = 2_000;
 
 export interface LogRead {
   readonly held: LogPages;
@@ -25,15 +25,23 @@ export interface LogRead {
   look(from: number, to: number): void;
 }
 
-type State = Omit<LogRead, "look">;
-const empty: State = { held: noPages, replica: null, note: null, hasEnded: false, error: null };
+interface State extends Omit<LogRead, "look"> {
+  /** Why lines in view are not there. */
+  readonly unread: Error | null;
+}
 
-export function useLog(path: string, replica: string | null): LogRead {
+const empty: State = { held: noPages, replica: null, note: null, hasEnded: false, error: null, unread: null };
+
+/** `newest`: the Space's newest replica, as far as the page knows; where the log had ended with another, it begins anew. */
+export function useLog(path: string, replica: string | null, newest: string | null): LogRead {
   const [state, setState] = useState<State>(empty);
   const reading = useRef(new Set<string>());
   const latest = useRef(state);
   latest.current = state;
   const isOfSpace = path.endsWith("/logs");
+  const begun = useBegun(state, replica === null ? newest : null);
+  /** Changes where lines that could not be read are to be asked for again. */
+  const [missed, setMissed] = useState(0);
 
   useEffect(() => {
     const gone = new AbortController();
@@ -41,7 +49,7 @@ export function useLog(path: string, replica: string | null): LogRead {
     reading.current.clear();
     void follow(path, replica, setState, gone.signal);
     return () => gone.abort();
-  }, [path, replica]);
+  }, [path, replica, begun]);
 
   const look = useCallback(
     (from: number, to: number): void => {
@@ -55,18 +63,35 @@ export function useLog(path: string, replica: string | null): LogRead {
           limit: String(pageLines),
           ...(isOfSpace && of !== null && { replica: of }),
         };
-        readLines(path, query, AbortSignal.timeout(30_000))
+        readLines(path, query)
           .then(
             (lines) =>
-              setState((now) => (now.replica === of ? { ...now, held: withPage(now.held, page, lines) } : now)),
-            (error: Error) => setState((now) => ({ ...now, error })),
+              setState((now) =>
+                now.replica === of ? { ...now, held: withPage(now.held, page, lines), unread: null } : now,
+              ),
+            (unread: Error) => {
+              setState((now) => ({ ...now, unread }));
+              if (!isRefused(unread)) setTimeout(() => setMissed((times) => times + 1), againAfterMs);
+            },
           )
           .finally(() => reading.current.delete(key));
       }
     },
-    [path, isOfSpace],
+    [path, isOfSpace, missed],
   );
-  return { ...state, look };
+  return { ...state, error: state.error ?? state.unread, look };
+}
+
+/** How often a log that had ended was begun anew, once for each replica that came after it. */
+function useBegun({ hasEnded, replica }: State, newest: string | null): number {
+  const [begun, setBegun] = useState(0);
+  const last = useRef<string | null>(null);
+  useEffect(() => {
+    if (!hasEnded || newest === null || newest === replica || newest === last.current) return;
+    last.current = newest;
+    setBegun((times) => times + 1);
+  }, [hasEnded, replica, newest]);
+  return begun;
 }
 
 /** Until the log has ended or is refused: a lost connection is made again, after the last line that came. */
@@ -76,7 +101,8 @@ async function follow(
   setState: (change: (now: State) => State) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  let query: Record<string, string> = { follow: "1", tail: String(tailLines), ...(replica !== null && { replica }) };
+  const query = { follow: "1", ...(replica !== null && { replica }) };
+  let after: string | null = null;
   let waiting: LogLine[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;
   const draw = (): void => {
@@ -88,15 +114,12 @@ async function follow(
   };
   while (!signal.aborted) {
     try {
-      for await (const line of linesOf(path, query, signal)) {
+      const asked: Record<string, string> = after === null ? { ...query, tail: String(tailLines) } : query;
+      const onOpen = (): void => setState((now) => ({ ...now, error: null }));
+      for await (const line of linesOf(path, asked, { signal, after, onOpen })) {
         waiting.push(line);
         timer ??= setTimeout(draw, drawEveryMs);
-        if (line.n > 0)
-          query = {
-            follow: "1",
-            from: String(line.n + 1),
-            ...(line.replica !== undefined && { replica: line.replica }),
-          };
+        after = placeOf(line) ?? after;
       }
       draw();
       setState((now) => ({ ...now, hasEnded: true, error: null }));

@@ -23,7 +23,12 @@ export default function LogsTab({ space: { id, replicas } }: { readonly space: S
           ))}
         </select>
       </label>
-      <SpaceLog key={replica} space={id} replica={replica === "" ? null : replica} />
+      <SpaceLog
+        key={replica}
+        space={id}
+        replica={replica === "" ? null : replica}
+        newest={replicas.at(-1)?.id ?? null}
+      />
     </>
   );
 }

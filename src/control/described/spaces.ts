@@ -138,7 +138,7 @@ export const spaces = {
   "GET /api/spaces/:owner/:name/logs": {
     ...{ tag: "spaces", access: "write", stream: "lines", summary: "Give the log of its newest replica." },
     query: { ...logQuery, replica: word("An id, or `previous`: the newest that has ended.") },
-    ...{ headers: lastLine, codes: [...missing, "control/invalid", "capacity/rate-limited"] },
+    ...{ headers: lastLine, codes: [...missing, "control/invalid", "capacity/rate-limited", "route/control-down"] },
   },
   "GET /api/spaces/:owner/:name/logs/run": {
     ...{ tag: "spaces", access: "write", stream: "events", summary: "Follow its app's log in the Hub's shape." },

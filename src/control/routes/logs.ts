@@ -7,7 +7,7 @@ import type { LogFind, LogLine } from "../../contract/agent.ts";
 import type { ApiContext, Route } from "../api.ts";
 import { refuse, wholeNumber } from "../api.ts";
 import { answerLog, events, hubEvents, jsonLines, textFile, type LogFormat } from "../log-answers.ts";
-import { buildLogStream, spaceLogStream, tailMax, type LogWish } from "../log-streams.ts";
+import { buildLogStream, findReplica, spaceLogStream, tailMax, type LogWish, type Shown } from "../log-streams.ts";
 import type { Server } from "../server.ts";
 import { trimmedSays } from "../build-story.ts";
 import { askedSpace } from "./asked-space.ts";
@@ -57,11 +57,17 @@ export const logsRoute: Route = (api, server) => {
     const asked = c.req.query("replica");
     const before = placeOf(c.req.header("last-event-id"))?.replica;
     const start = await replicaOf(server, space, before ?? asked);
-    if (!start && asked !== undefined)
-      return refuse(c, "control/not-found", { detail: `${space} has no replica ${asked} any more.` });
+    const awaited = start || !wish.follow ? undefined : before;
+    if (!start && asked !== undefined) {
+      // Not before a node was heard of it can be told that none has it.
+      const isStarting = server.nodes.all.length === 0;
+      if (!isStarting) return refuse(c, "control/not-found", { detail: `${space} has no replica ${asked} any more.` });
+      const detail = `No node has come back yet since the platform was started, so nobody knows of ${space}'s replica ${asked}.`;
+      if (awaited === undefined) return refuse(c, "route/control-down", { detail });
+    }
     // Who comes back for a replica that is forgotten begins anew.
-    const from = !start && before !== undefined ? 1 : wish.from;
-    const all = { ...wish, from, space, start, only: asked !== undefined };
+    const from = !start && before !== undefined && awaited === undefined ? 1 : wish.from;
+    const all = { ...wish, from, space, start, awaited, only: asked !== undefined };
     return answer(c, (signal) => spaceLogStream(server, all, signal), {
       format: formatOf(c, space),
       limit: wish.limit,
@@ -137,24 +143,14 @@ function formatOf(c: ApiContext, name: string): LogFormat {
   return c.req.header("accept")?.includes("text/event-stream") ? events : jsonLines;
 }
 
-/** The replica that is asked for, if it is this Space's: `previous`, the newest that has ended; or by its id, also where only its node knows it. */
-async function replicaOf(
-  server: Server,
-  space: string,
-  asked: string | undefined,
-): Promise<{ readonly replica: string; readonly node: string } | undefined> {
+/** The replica that is asked for, if it is this Space's: `previous`, the newest that has ended, or by its id. */
+async function replicaOf(server: Server, space: string, asked: string | undefined): Promise<Shown | undefined> {
   if (asked === undefined) return undefined;
-  const known = server.replicas.of(space);
-  const found =
-    asked === "previous"
-      ? known.findLast(({ status }) => ["exited", "lost", "stopped"].includes(status.phase))
-      : known.find(({ status }) => status.replica === asked);
-  if (found) return { replica: found.status.replica, node: found.node };
-  for (const { node } of server.nodes.all) {
-    const page = await server.nodes.readLog({ node, replica: asked, space, from: 1, limit: 1 });
-    if (page && page.unknown !== true) return { replica: asked, node };
-  }
-  return undefined;
+  if (asked !== "previous") return findReplica(server, space, asked);
+  const ended = server.replicas
+    .of(space)
+    .findLast(({ status }) => ["exited", "lost", "stopped"].includes(status.phase));
+  return ended && { replica: ended.status.replica, node: ended.node };
 }
 
 async function* nothing(): AsyncGenerator<readonly LogLine[]> {}
