@@ -1,12 +1,14 @@
 /** The log of a Space's requests: what the store keeps of them, for how long, and how it is read and followed; then on a real platform. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import type { ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
+import type { Readable } from "node:stream";
 import { after, afterEach, before, describe, test } from "node:test";
 
 import { runCli } from "../src/cli/program.ts";
@@ -368,15 +370,22 @@ describe("the log on a platform", () => {
     assert.ok(!JSON.stringify(await alice.client.explain(view.id)).includes("S3cret"));
   });
 
-  test("it is followed as it happens, by the command line too, and goes on after the last number over a restart of the server", async () => {
-    const follower = spawn(
-      process.execPath,
-      [resolve("bin/waybill.js"), "requests", app.space, "-f", "--json", "--grep", "live"],
-      {
-        env: { ...process.env, WAYBILL_URL: up.url, WAYBILL_TOKEN: alice.token },
-        stdio: ["ignore", "pipe", "inherit"],
-      },
-    );
+  test("it is followed as it happens, by the command line too, and goes on after the last number over a restart of the server; so is the app's log", async () => {
+    const env = { ...process.env, WAYBILL_URL: up.url, WAYBILL_TOKEN: alice.token };
+    const follow = (...args: readonly string[]): ChildProcessByStdio<null, Readable, Readable> =>
+      spawn(process.execPath, [resolve("bin/waybill.js"), ...args, "-f"], { env, stdio: ["ignore", "pipe", "pipe"] });
+    const follower = follow("requests", app.space, "--json", "--grep", "live");
+    const reader = follow("logs", app.space, "-n", "1");
+    const read = { out: "", err: "" };
+    for (const name of ["out", "err"] as const)
+      reader[`std${name}`].setEncoding("utf8").on("data", (text: string) => (read[name] += text));
+    const printed = (): readonly string[] => read.out.match(/printed-\d+/g) ?? [];
+    let prints = 0;
+    const print = (): Promise<unknown> => visit(`${app.url}/say?line=printed-${(prints += 1)}`, alice);
+    await until("a line of the log is told", async () => {
+      await print();
+      return printed().length > 0;
+    });
     const lines: RequestLine[] = [];
     createInterface({ input: follower.stdout }).on("line", (line) => lines.push(JSON.parse(line) as RequestLine));
     const paths = (): string[] => lines.flatMap((line) => (line.type === "request" ? [line.path] : []));
@@ -386,14 +395,23 @@ describe("the log on a platform", () => {
       return paths().length > 0;
     });
     await up.kill();
+    await until("that it waits is said", () => read.err.includes("It is tried again, for 5 min at most."));
     await up.up();
     await until("the edge answers again", () => fetch(`${app.url}/live/after`).catch(() => undefined));
     await until("it goes on after the restart", () => paths().includes("/live/after"));
     const ids = lines.flatMap((line) => (line.type === "request" ? [line.id] : []));
     assert.equal(new Set(ids).size, ids.length, "none twice");
-    follower.kill("SIGINT");
-    const [code] = (await once(follower, "exit")) as [number];
-    assert.equal(code, 130);
+    await print();
+    await until("the log goes on", () => printed().includes(`printed-${prints}`));
+    const [first = ""] = printed();
+    const from = Number(first.slice("printed-".length));
+    const all = Array.from({ length: prints - from + 1 }, (_, at) => `printed-${from + at}`);
+    assert.deepEqual(printed(), all, "no line is lost, and none is there twice");
+    assert.match(read.err, /It answers again, and goes on after the last line/);
+    for (const one of [follower, reader]) {
+      one.kill("SIGINT");
+      assert.equal(((await once(one, "exit")) as [number])[0], 130);
+    }
   });
 
   test("what the edge could not bring to its end stands in the app's log, between what the app says before and after", async () => {

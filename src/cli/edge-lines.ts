@@ -24,7 +24,9 @@ export async function* appLog(client: WaybillClient, space: string, options: Log
   const stop = new AbortController();
   const signal = AbortSignal.any([stop.signal, ...(options.signal === undefined ? [] : [options.signal])]);
   const of = replica === undefined ? undefined : first.value.replica;
-  const edge = new EdgeLog(client, space, { ...options, replica: of, since: from, signal });
+  // That the platform is away is said once, by the app's own lines.
+  const silent = { onLost: undefined, onBack: undefined };
+  const edge = new EdgeLog(client, space, { ...options, ...silent, replica: of, since: from, signal });
   try {
     const there = await edge.there();
     yield* withEdge(beginning(first.value, lines), there, follow ? edge.further() : undefined);
@@ -76,9 +78,9 @@ class EdgeLog {
 
   /** What comes after it, until the signal ends it. */
   async *further(): AsyncGenerator<LogLine> {
-    const { signal } = this.#options;
+    const { signal, onLost, onBack } = this.#options;
     try {
-      const asked = { filter: edgeFilter(this.#options), after: this.#newest, signal };
+      const asked = { filter: edgeFilter(this.#options), after: this.#newest, signal, onLost, onBack };
       for await (const line of this.#client.followRequests(this.#space, asked))
         if (line.type === "request") yield* edgeLines([line], this.#options, saysOf);
     } catch (error) {

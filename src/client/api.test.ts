@@ -108,3 +108,58 @@ describe("what changes something", () => {
     assert.ok(performance.now() - startedAt < 20_000, "asked again and again");
   });
 });
+
+/** Answers each request for a log with the next of `parts`: what it says, and whether the connection breaks then. */
+async function telling(parts: readonly (Readonly<{ lines: readonly object[]; breaks: boolean }> | number)[]) {
+  const asked: { readonly url: string; readonly after: string | undefined }[] = [];
+  const server = createHttpServer((request, response) => {
+    const part = parts[asked.length] ?? 500;
+    asked.push({ url: request.url ?? "", after: request.headers["last-event-id"] as string | undefined });
+    if (typeof part === "number")
+      return void response.writeHead(part, { "content-type": "application/json" }).end('{"detail":"not now"}');
+    response.writeHead(200, { "content-type": "application/x-ndjson" });
+    for (const line of part.lines) response.write(`${JSON.stringify(line)}\n`);
+    if (!part.breaks) response.end();
+    else response.write('{"n":', () => response.destroy());
+  });
+  await new Promise<void>((done) => void server.listen(0, "127.0.0.1", done));
+  const client = new WaybillClient({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, token: "t" });
+  return { client, asked, [Symbol.dispose]: (): void => server.close().closeAllConnections() };
+}
+
+describe("a log that is followed", () => {
+  const line = (n: number): object => ({ n, replica: "p_1", text: `line ${n}` });
+
+  test("goes on after the last line that came where its connection breaks, or the platform has nothing to give for now; that is told once", async () => {
+    using server = await telling([
+      { lines: [line(1), line(2), { n: 0, text: "a note" }], breaks: true },
+      503,
+      { lines: [line(3)], breaks: false },
+    ]);
+    const said: string[] = [];
+    const watching = { onLost: () => said.push("lost"), onBack: () => said.push("back") };
+    const lines = await Array.fromAsync(server.client.logs("a/b", { follow: true, tail: 2, ...watching }));
+    assert.deepEqual(
+      lines.map(({ n }) => n),
+      [1, 2, 0, 3],
+    );
+    assert.deepEqual(
+      server.asked.map(({ after }) => after),
+      [undefined, "p_1:2", "p_1:2"],
+    );
+    assert.deepEqual(said, ["lost", "back"]);
+  });
+
+  test("ends where the platform refuses to go on, and where it never began", async () => {
+    using refusing = await telling([{ lines: [line(1)], breaks: true }, 404]);
+    await assert.rejects(Array.fromAsync(refusing.client.logs("a/b", { follow: true })), { name: "ApiError" });
+    using away = await telling([503]);
+    await assert.rejects(Array.fromAsync(away.client.buildLog("b_1", { follow: true })), { name: "ApiError" });
+    assert.equal(away.asked.length, 1);
+  });
+
+  test("that is only read ends where its connection breaks", async () => {
+    using server = await telling([{ lines: [line(1)], breaks: true }]);
+    await assert.rejects(Array.fromAsync(server.client.logs("a/b")), ServerUnreachable);
+  });
+});

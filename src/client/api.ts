@@ -67,10 +67,9 @@ import { IncidentsClient } from "./incidents.ts";
 import { ApiError, WaitOver } from "./errors.ts";
 import { cardsPath, drainPath, pathOf, routePath } from "./paths.ts";
 import { followRequests, queryOfFilter, type FollowRequests } from "./requests.ts";
-import { readJsonLines } from "./json-lines.ts";
 import { TrialsClient } from "./trials.ts";
 import { WebhooksClient } from "./webhooks.ts";
-import { answerWithinMs, freshKey, queryOf, Transport, type ClientOptions } from "./transport.ts";
+import { answerWithinMs, freshKey, queryOf, queryOfLog, Transport, type ClientOptions } from "./transport.ts";
 
 export type { Asking, BudgetChange, Cards, Drainable, LogOptions, PoolChange, Routable, TierChange } from "./asked.ts";
 
@@ -362,14 +361,9 @@ export class WaybillClient {
    * where it was, as often as each attempt gets anywhere.
    */
   followRequests(space: string, asked: FollowRequests = {}): AsyncGenerator<RequestLine> {
-    return followRequests(asked, async (query) => {
-      const response = await this.#http.openAt(`/api/spaces/${pathOf(space)}/requests${queryOf(query)}`, asked.signal);
-      const lines = readJsonLines<RequestLine>(response.body as ReadableStream<Uint8Array>);
-      return {
-        lines,
-        broken: (error) => this.#http.unanswered(error, asked.signal, "closed the stream before its end"),
-      };
-    });
+    return followRequests(asked, (query) =>
+      this.#http.opened<RequestLine>(`/api/spaces/${pathOf(space)}/requests${queryOf(query)}`, asked.signal),
+    );
   }
 
   /** What is counted of requests that are no longer in the record one by one. */
@@ -611,7 +605,7 @@ export class WaybillClient {
   /** A Space's log, or with its id a build's, as a text to keep. */
   async *logText(id: string, options: LogOptions = {}): AsyncGenerator<string> {
     const path = id.includes("/") ? `/api/spaces/${pathOf(id)}/logs` : `/api/builds/${encodeURIComponent(id)}/log`;
-    const response = await this.#http.open(path, { ...options, download: "1" });
+    const response = await this.#http.open(path + queryOfLog(options, "1"), options.signal);
     try {
       yield* response.body?.pipeThrough(new TextDecoderStream() as never) as unknown as AsyncIterable<string>;
     } catch (error) {

@@ -2,13 +2,14 @@
 import type { BudgetView } from "../contract/allowances.ts";
 import type { TierView } from "../contract/api.ts";
 import type { PoolView } from "../contract/pools.ts";
+import type { Watching } from "./following.ts";
 
 /** Options of one request. */
 export interface Asking {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface LogOptions extends Asking {
+export interface LogOptions extends Watching {
   /** The first line's number; 1 where it is not said. */
   readonly from?: number | undefined;
   /** The last so many of the lines that are there. */
@@ -20,7 +21,7 @@ export interface LogOptions extends Asking {
   readonly since?: string | undefined;
   /** Of a Space: this replica's log alone, or `previous` for the one that ended last. */
   readonly replica?: string | undefined;
-  /** Go on with new lines until the log ends or `signal` is aborted. */
+  /** Go on with new lines until the log ends or `signal` is aborted; a stream that breaks is opened again where it was. */
   readonly follow?: boolean | undefined;
 }
 

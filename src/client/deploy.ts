@@ -115,8 +115,10 @@ async function replicasOf(client: WaybillClient, space: string, signal: AbortSig
 }
 
 async function followBuild(client: WaybillClient, id: string, { onEvent, signal }: DeployOptions): Promise<BuildView> {
+  const gone = new AbortController();
+  const both = AbortSignal.any([gone.signal, ...(signal ? [signal] : [])]);
   const log = (async () => {
-    for await (const line of client.buildLog(id, { follow: true, signal })) onEvent?.({ type: "line", line });
+    for await (const line of client.buildLog(id, { follow: true, signal: both })) onEvent?.({ type: "line", line });
   })();
   const stages = poll(
     () => client.build(id, { signal }),
@@ -124,8 +126,11 @@ async function followBuild(client: WaybillClient, id: string, { onEvent, signal 
     { signal, onChange: (build) => onEvent?.({ type: "build", build }) },
   );
   // Every line of the log is told before the build's end is acted on.
-  const [build] = await Promise.all([stages, log]);
-  return build;
+  try {
+    return (await Promise.all([stages, log]))[0];
+  } finally {
+    gone.abort(); // Where one of them failed, the other is waited for no longer.
+  }
 }
 
 /** Nothing was built: the release that is there runs, or says why not. */

@@ -7,6 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { LogLine } from "../contract/agent.ts";
 import type { Asking, LogOptions } from "./asked.ts";
 import { ApiError, ServerUnreachable } from "./errors.ts";
+import { followed, type Opened } from "./following.ts";
 import { readJsonLines } from "./json-lines.ts";
 import { apiErrorOf } from "./refusals.ts";
 
@@ -61,35 +62,39 @@ export class Transport {
     }
   }
 
+  /** A log; one that is followed goes on after the last line that came, also over a restart of the platform. */
   async *lines(path: string, options: LogOptions): AsyncGenerator<LogLine> {
-    const response = await this.open(path, options);
-    try {
-      yield* readJsonLines<LogLine>(response.body as ReadableStream<Uint8Array>);
-    } catch (error) {
-      throw this.unanswered(error, options.signal, "closed the stream before its end");
+    let after: string | undefined;
+    let isBegun = false;
+    const open = async (): Promise<Opened<LogLine>> => {
+      const lines = await this.opened<LogLine>(path + queryOfLog(options), options.signal, after);
+      isBegun = true;
+      return lines;
+    };
+    for await (const line of followed(open, options, () => options.follow === true && isBegun)) {
+      // A note of the moment has no number: it is no place in the log.
+      if (line.n > 0) after = line.replica === undefined ? String(line.n) : `${line.replica}:${line.n}`;
+      yield line;
     }
   }
 
-  /** Opens a stream. Only its headers are bounded: a log that is followed may be silent for hours. */
-  async open(
-    path: string,
-    { signal, follow, from, tail, ...named }: LogOptions & { download?: string },
-  ): Promise<Response> {
-    const query = queryOf({
-      ...named,
-      from: from === undefined ? undefined : String(from),
-      tail: tail === undefined ? undefined : String(tail),
-      follow: follow ? "1" : undefined,
-    });
-    return await this.openAt(path + query, signal);
+  /** A stream of JSON Lines, on after the last of its lines that came. */
+  async opened<Line>(path: string, signal: AbortSignal | undefined, after?: string): Promise<Opened<Line>> {
+    const response = await this.open(path, signal, after);
+    return {
+      lines: readJsonLines<Line>(response.body as ReadableStream<Uint8Array>),
+      broken: (error) => this.unanswered(error, signal, "closed the stream before its end"),
+    };
   }
 
-  async openAt(path: string, signal: AbortSignal | undefined): Promise<Response> {
+  /** Opens a stream. Only its headers are bounded: a log that is followed may be silent for hours. */
+  async open(path: string, signal: AbortSignal | undefined, after?: string): Promise<Response> {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(new DOMException("no answer in time", "TimeoutError")), answerWithinMs);
     try {
       const either = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
-      return await this.#fetch(path, { method: "GET" }, either, signal);
+      const headers = after === undefined ? {} : { "last-event-id": after };
+      return await this.#fetch(path, { method: "GET", headers }, either, signal);
     } finally {
       clearTimeout(timer);
     }
@@ -142,6 +147,19 @@ function isWorthAnother(error: unknown, tries: number): boolean {
   const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
   const wasClosed = code === "EPIPE" || code === "ECONNRESET" || code === "UND_ERR_SOCKET";
   return wasClosed || (code === "ECONNREFUSED" && tries > 1);
+}
+
+/** Of a log, or as a text to keep. */
+export function queryOfLog(
+  { from, tail, follow, grep, source, since, replica }: LogOptions,
+  download?: string,
+): string {
+  return queryOf({
+    ...{ grep, source, since, replica, download },
+    from: from?.toString(),
+    tail: tail?.toString(),
+    follow: follow === true ? "1" : undefined,
+  });
 }
 
 export function queryOf(query: Record<string, string | undefined>): string {

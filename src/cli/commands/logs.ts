@@ -10,6 +10,7 @@ import type { Context, GlobalOptions } from "../context.ts";
 import { exit } from "../exit.ts";
 import { CliFailure } from "../failures.ts";
 import type { Runner } from "../program.ts";
+import { watching } from "../watching.ts";
 
 interface Options extends GlobalOptions {
   readonly follow?: boolean;
@@ -44,7 +45,7 @@ export function declare(program: Command, run: Runner): void {
           command.optsWithGlobals<Options>();
         const client = await context.client();
         const at = since?.(world.clock.wall());
-        const options = { follow, from, tail: lines, source, since: at, grep, replica, signal: world.signal };
+        const options = { follow, from, tail: lines, source, since: at, grep, replica, ...watching(context) };
         try {
           const id = await logOf(client, command.args[0] as string, build);
           if (download === undefined) await show(context, client, id, options);

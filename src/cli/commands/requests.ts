@@ -7,6 +7,7 @@ import { contextOf } from "../context.ts";
 import type { Context, GlobalOptions } from "../context.ts";
 import { exit } from "../exit.ts";
 import type { Runner } from "../program.ts";
+import { watching } from "../watching.ts";
 
 interface Options extends GlobalOptions {
   readonly follow?: boolean;
@@ -50,7 +51,7 @@ export function declare(program: Command, run: Runner): void {
         const asking = { page: options.page, signal: world.signal };
         if (options.counts) return await counts(context, client, space, asking);
         if (!options.follow) return await list(context, client, space, { ...asking, filter });
-        return await follow(context, client, space, { filter, signal: world.signal });
+        return await follow(context, client, space, { filter, ...watching(context) });
       }),
     );
 }
