@@ -536,10 +536,10 @@ describe("the console", chromiumNeeds, () => {
     await page.goto(`${up.url}/`);
     await page.locator("main").getByText("running").first().waitFor();
     await up.kill();
-    await page.getByText("Not updated since").first().waitFor();
+    await page.getByText("Not updated since").waitFor(); // Once, though there are several lists.
     assert.ok(await page.locator("main").getByText("alice/demo").first().isVisible(), "what was known stays");
     await up.up();
-    await page.getByText("Not updated since").first().waitFor({ state: "detached" });
+    await page.getByText("Not updated since").waitFor({ state: "detached" });
     await until("it is shown that it runs", () => page.locator("main").getByText("running").first().isVisible());
   });
 });

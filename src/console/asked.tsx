@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import type { UseQueryResult } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { ask, ApiRefusal } from "./api.ts";
+import { Away } from "./away.tsx";
 import { addressOf } from "./find.ts";
 import { useLate } from "./late.ts";
 import { Said, SaidInline } from "./said.tsx";
@@ -71,19 +72,13 @@ export function Loading({ what }: { readonly what: string }): ReactNode {
   );
 }
 
-/** What was known stays, with since when it is not renewed, and why: nobody answers, or what the platform says. */
+/** What was known stays, with since when it is not renewed, and why: nobody answers, which holds of all of a page, or what the platform says of this. */
 function Stale({ at, failure }: { readonly at: number; readonly failure: Error }): ReactNode {
   const { words, format } = useSpoken();
-  const time = format.moment(at, Date.now());
+  if (!(failure instanceof ApiRefusal)) return <Away at={at} />;
   return (
     <p className={ui["stale"]} role="status">
-      {failure instanceof ApiRefusal ? (
-        <>
-          {words.stale(time)}: <SaidInline text={failure.message} />
-        </>
-      ) : (
-        words.staleAway(time)
-      )}
+      {words.stale(format.moment(at, Date.now()))}: <SaidInline text={failure.message} />
     </p>
   );
 }

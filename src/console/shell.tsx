@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from "react";
 import type { FormEvent, ReactNode } from "react";
 import { Link, useLocation } from "wouter";
 import { SignInLink } from "./asked.tsx";
+import { OnceAway } from "./away.tsx";
 import { Live } from "./live/live.tsx";
 import { placeFound } from "./find.ts";
 import { useMe } from "./me.ts";
@@ -50,7 +51,7 @@ export function Shell({ children }: { readonly children: ReactNode }): ReactNode
       </header>
       <Live />
       <main className={styles["main"]} id="content" ref={main} tabIndex={-1}>
-        {children}
+        <OnceAway>{children}</OnceAway>
       </main>
       <footer className={styles["foot"]}>
         <button type="button" className={ui["button"]} onClick={() => setListed(true)}>
