@@ -190,6 +190,7 @@ function keepsNothing(): Emitter {
     name: "edge",
     epoch: 1,
     write: (draft: Draft) => ({ id: `edge/1/${++seq}`, ...draft, ...own, seq }),
+    writeAll: () => {},
     pack: () => {},
     answer: async (mark) => ({ ...mark, ...own, seq: ++seq }),
     sync: async () => {},

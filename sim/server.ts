@@ -190,6 +190,7 @@ const silentEmitter: Emitter = {
   name: "server",
   epoch: 1,
   write: (draft: Draft): Entry => ({ ...draft, id: "server/1/0", emitter: "server", epoch: 1, seq: 0, at: "" }),
+  writeAll: () => {},
   pack: () => {},
   answer: async (mark) => ({ ...mark, emitter: "server", epoch: 1, seq: 0, at: "" }),
   sync: nothing,

@@ -22,8 +22,7 @@ import type { EvidenceBatch } from "../src/contract/agent.ts";
 import { explain } from "../src/evidence/explain.ts";
 import type { Draft, Entry } from "../src/evidence/entry.ts";
 import { drain, openShipper } from "../src/record/ship.ts";
-import { openSpool } from "../src/record/spool.ts";
-import type { Spool, SpoolOptions } from "../src/record/spool.ts";
+import { openSpool, type Spool, type SpoolOptions } from "../src/record/spool.ts";
 import { openEvidenceStore } from "../src/record/store.ts";
 import type { EvidenceStore, EvidenceStoreOptions } from "../src/record/store.ts";
 import { prng } from "../src/stdx/prng.ts";
@@ -106,8 +105,9 @@ describe("Spool", () => {
     spool.pack(success("q_3"));
     const mark = await spool.answer({ channel: "edge/1→p_1", upTo: 17, taken: [16, 17] });
     assert.deepEqual([entry.id, entry.seq, mark.seq], ["edge/1/2", 2, 4]);
+    spool.writeAll([failure("q_4"), failure("q_5")]);
     await spool.close();
-    assert.deepEqual(everything(at).seqs, [1, 2, 3, 4, 5]);
+    assert.deepEqual(everything(at).seqs, [1, 2, 3, 4, 5, 6, 7]);
     assert.equal(everything(at).batches[0]?.records.at(-1)?.kind, "closing");
   });
 

@@ -90,6 +90,7 @@ class DeskWorld implements Disposable {
         name: "agent",
         epoch: 1,
         write: (draft) => (this.entries.push(draft), draft as never),
+        writeAll: (drafts) => void this.entries.push(...drafts),
         pack: () => undefined,
         answer: () => Promise.reject(new Error("a desk gives no watermark")),
         sync: async () => undefined,

@@ -38,6 +38,7 @@ function replicaSet(
       name: "agent",
       epoch: 1,
       write: (draft) => draft as never,
+      writeAll: none,
       pack: none,
       answer: none,
       sync: none,

@@ -310,6 +310,7 @@ export class ControlWorld implements AsyncDisposable {
       name: "server",
       epoch: 1,
       write: (draft) => (this.drafts.push(draft), draft as never),
+      writeAll: (drafts) => void this.drafts.push(...drafts),
       pack: () => undefined,
       answer: () => Promise.reject(new Error("the server gives no watermark here")),
       sync: async () => undefined,

@@ -127,6 +127,6 @@ export class Telling {
   }
 
   #write(drafts: readonly Draft[]): void {
-    for (const draft of drafts) this.#context.emitter.write(draft);
+    this.#context.emitter.writeAll(drafts);
   }
 }

@@ -198,6 +198,8 @@ export interface Emitter {
   readonly epoch: number;
   /** Writes an entry to the spool before it returns (it survives SIGKILL of this process); on disk within a second. */
   write(draft: Draft): Entry;
+  /** As {@link Emitter.write} does, all of one moment at once. */
+  writeAll(drafts: readonly Draft[]): void;
   /** Queues a packed record of a work that went well; in the spool within a second, sooner when many wait. */
   pack(record: Pick<Packed, "work" | "kind" | "stages" | "facts"> & { readonly startedAt: number }): void;
   /** Writes the taker's answer about a channel, synced to disk before it resolves. */

@@ -138,12 +138,13 @@ export class Spool implements Emitter {
   }
 
   write(draft: Draft): Entry {
-    const { seq, at } = this.#number();
-    const { work, hop, mark, facts } = draft;
-    const id = `${this.name}/${this.epoch}/${seq}`;
-    const entry: Entry = { id, work, hop, mark, emitter: this.name, epoch: this.epoch, seq, at, facts };
+    const entry = this.#entryOf(draft);
     this.#append({ kind: "entry", body: entry });
     return entry;
+  }
+
+  writeAll(drafts: readonly Draft[]): void {
+    this.#append(...drafts.map((draft) => ({ kind: "entry", body: this.#entryOf(draft) }) as const));
   }
 
   pack(record: Packable): void {
@@ -194,6 +195,12 @@ export class Spool implements Emitter {
     await this.close();
   }
 
+  #entryOf({ work, hop, mark, facts }: Draft): Entry {
+    const { seq, at } = this.#number();
+    const id = `${this.name}/${this.epoch}/${seq}`;
+    return { id, work, hop, mark, emitter: this.name, epoch: this.epoch, seq, at, facts };
+  }
+
   #number(): { readonly seq: number; readonly at: string } {
     return { seq: this.#next(), at: iso(this.#clock.wall()) };
   }
@@ -204,9 +211,11 @@ export class Spool implements Emitter {
     return this.#seq;
   }
 
-  #append(record: SpoolLine): void {
+  #append(...records: readonly SpoolLine[]): void {
     this.#flush();
-    this.#put(Buffer.from(`${JSON.stringify(record)}\n`, "utf8"), 1);
+    if (records.length === 0) return;
+    const lines = records.map((record) => `${JSON.stringify(record)}\n`).join("");
+    this.#put(Buffer.from(lines, "utf8"), records.length);
   }
 
   /** A piece of the line of packed records; there is room for its end behind each. */

@@ -30,6 +30,10 @@ export class MemoryEmitter implements Emitter {
     return { ...draft, id: `edge/3/${seq}`, emitter: "edge", epoch: 3, seq, at: "2026-11-22T12:00:00.000Z" };
   }
 
+  writeAll(drafts: readonly Draft[]): void {
+    for (const draft of drafts) this.write(draft);
+  }
+
   pack(record: Pack): void {
     this.packs.push(record);
   }

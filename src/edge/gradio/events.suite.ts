@@ -12,11 +12,12 @@ export interface Kept {
 
 export function keptRecords(): Kept {
   const [drafts, packs]: [Draft[], Pack[]] = [[], []];
-  const emitter: Pick<Emitter, "write" | "pack"> = {
+  const emitter: Pick<Emitter, "write" | "writeAll" | "pack"> = {
     write: (draft) => {
       drafts.push(draft);
       return draft as Entry;
     },
+    writeAll: (all) => void drafts.push(...all),
     pack: (pack) => void packs.push(pack),
   };
   return { emitter: emitter as Emitter, drafts, packs };

@@ -380,7 +380,7 @@ export class GradioEvents {
   }
 
   #write(drafts: ReturnType<typeof openJoinDrafts>): void {
-    for (const draft of drafts) this.#options.emitter.write(draft);
+    this.#options.emitter.writeAll(drafts);
   }
 
   #of(replica: string): OfReplica {
