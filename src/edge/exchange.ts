@@ -305,7 +305,7 @@ export class Exchange implements UpstreamUser, Waiter, Carried {
       upstream.endBody(chunked, chunked ? trailerLines(request.rawTrailers) : "");
       this.#onSent(upstream);
     };
-    /** Whether nobody looks at these bytes any more, as whoever reads into memory that is used again wants to know. */
+    /** What it says is for whoever reads into memory that is used again: all of it has left, or all but what the app's connection waits with. */
     const onData = (bytes: Buffer): unknown => {
       if (this.over || this.#settling || this.#upstream !== upstream) return true;
       this.#bodyBytes += bytes.length;
@@ -314,7 +314,7 @@ export class Exchange implements UpstreamUser, Waiter, Carried {
       if (this.#bodyBytes > this.#bodyMaxBytes) return this.#refuseTooLarge();
       this.#listener?.onRequest?.(bytes);
       if (!upstream.writeBody(bytes, chunked)) request.pause();
-      return this.#listener === undefined && upstream.flushed;
+      return this.#listener === undefined ? upstream.flushed : undefined;
     };
     this.#bodyBytes = 0;
     for (const bytes of this.#placing.early?.pieces ?? []) onData(bytes);

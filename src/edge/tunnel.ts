@@ -46,7 +46,7 @@ export function tunnel({ visitor, fromVisitor, upstream, fromApp, head, onCount,
     if (!visitor.write(fromApp)) app.pause();
   }
   if (fromVisitor.length > 0) toApp(fromVisitor);
-  upstream.memory.adopt(visitor, toApp);
+  upstream.memory.adopt(visitor, toApp, "in order");
   app.on("drain", () => visitor.resume()).on("end", () => visitor.end());
   visitor
     .on("drain", () => app.resume())

@@ -7,6 +7,7 @@ import type { Socket } from "node:net";
 
 import { encodePreamble } from "../contract/preamble.ts";
 import type { ConnectionName } from "../contract/preamble.ts";
+import { KeptPieces } from "../http/kept-pieces.ts";
 import type { SocketMemory } from "../http/socket-memory.ts";
 import { assert } from "../stdx/assert.ts";
 import type { ShownHead } from "./headers.ts";
@@ -82,6 +83,8 @@ export class Upstream implements ResponseSink {
   #last = false;
   #answerDone = true;
   #errno: string | undefined;
+  /** Of the answer that comes. */
+  readonly #kept: KeptPieces;
   #take = (bytes: Buffer): boolean => this.#onData(bytes);
   readonly #drainListener = (): void => this.#user?.onDrain();
   readonly #endListener = (): void => this.#onEnd();
@@ -90,10 +93,11 @@ export class Upstream implements ResponseSink {
     this.name = name;
     this.visitor = visitor;
     this.memory = memory;
+    this.#kept = new KeptPieces(memory);
     this.id = `${name.emitter}/${name.epoch}/${name.connection}`;
     this.#owner = owner;
     this.#parser = new ResponseParser(this);
-    this.#socket = connect({ path, onread: memory.reader((bytes) => this.#take(bytes)) });
+    this.#socket = connect({ path, onread: memory.reader((bytes) => this.#take(bytes), "for now") });
     this.#socket
       .on("connect", () => {
         this.#connected = true;
@@ -228,7 +232,11 @@ export class Upstream implements ResponseSink {
     else if (this.#parser.upgraded) this.#user?.onUpgraded(bytes.subarray(taken));
     else {
       this.#user?.onPause();
-      return this.#user?.isThrough === true;
+      if (this.#user?.isThrough === true) {
+        this.#kept.release();
+        return true;
+      }
+      this.#kept.keep(bytes);
     }
     return false;
   }
@@ -236,6 +244,8 @@ export class Upstream implements ResponseSink {
   /** Between requests. Bytes after an answer's end belong to nobody: what they claim to answer was never asked. */
   #settle(clean: boolean, closed = false): void {
     const user = this.#user;
+    // Its visitor may take these later, while another's answer comes.
+    this.#kept.forget();
     const reusable = clean && this.#requestDone && this.#keepAlive && !this.#socket.destroyed;
     this.#user = undefined;
     if (!reusable) this.#socket.destroy();

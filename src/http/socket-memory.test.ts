@@ -78,3 +78,51 @@ test("memory of one that gets little again is the next one's", () => {
   arrive(other.onread, 65_536, 1);
   assert.equal(into(other.onread), own);
 });
+
+test("memory of which all that was kept is given back is the next one's, and no other is", () => {
+  const memory = new SocketMemory();
+  const taken: Buffer[] = [];
+  const onread = memory.reader((bytes) => {
+    taken.push(bytes);
+    return false;
+  }, "for now");
+  const shared = arrive(onread, 65_536, 1);
+  arrive(onread, 40_000, 2);
+  arrive(onread, 100, 3);
+  const [first, second, little] = taken as [Buffer, Buffer, Buffer];
+  for (const bytes of [little, shared, Buffer.alloc(65_536)] as const) memory.release(Buffer.from(bytes.buffer, 0, 10));
+  memory.release(second);
+  const other = socket(memory, () => true);
+  arrive(other.onread, 65_536, 4);
+  assert.equal(into(other.onread).buffer, second.buffer);
+  arrive(other.onread, 65_536, 5);
+  assert.equal(first.every((value) => value === 1) && little.every((value) => value === 3), true);
+  const third = socket(memory, () => true);
+  arrive(third.onread, 65_536, 6);
+  assert.equal([first.buffer, second.buffer, shared.buffer].includes(into(third.onread).buffer as ArrayBuffer), false);
+});
+
+test("memory of what goes one way is used again once all before it is through", () => {
+  const memory = new SocketMemory();
+  const taken: Buffer[] = [];
+  let isThrough = false;
+  const onread = memory.reader((bytes) => {
+    taken.push(bytes);
+    return isThrough;
+  }, "in order");
+  for (const value of [1, 2, 3]) arrive(onread, 65_536, value);
+  assert.deepEqual(
+    taken.map((bytes) => bytes.every((value) => value === bytes[0]) && bytes[0]),
+    [1, 2, 3],
+  );
+  isThrough = true;
+  arrive(onread, 65_536, 4);
+  const own = into(onread);
+  assert.equal(own.buffer, taken[3]?.buffer);
+  const others = [1, 2, 3].map(() => {
+    const other = socket(memory, () => true);
+    arrive(other.onread, 65_536, 5);
+    return into(other.onread).buffer;
+  });
+  assert.deepEqual(new Set(others), new Set(taken.slice(0, 3).map(({ buffer }) => buffer)));
+});

@@ -13,31 +13,42 @@ const muchBytes = 32_768;
 /** Pieces that nobody uses are kept, up to so many: as many sockets as are read at full speed at a time. */
 const freeMax = 8;
 
+/**
+ * What becomes of bytes for which `take` was false. `in order`: they went one way, so that true for later ones says the same of them;
+ * `for now`: whoever has them gives them back by `release`; `for good`: they are the collector's.
+ */
+export type Kept = "in order" | "for now" | "for good";
+
 export class SocketMemory {
   readonly #shared = Buffer.allocUnsafeSlow(pieceBytes);
   readonly #free: Buffer[] = [];
+  /** Whose memory is a piece of this. */
+  readonly #pieces = new WeakSet<ArrayBufferLike>();
   readonly #places = onreadPlaces();
 
   /**
    * The `onread` of a socket that is made: there is no `data` event then, all else is as ever. `take` gets what came; it is true where
    * nothing looks at these bytes any more when it returns, neither who took them nor a socket that they were written to.
    */
-  reader(take: (bytes: Buffer) => boolean): OnReadOpts {
+  reader(take: (bytes: Buffer) => boolean, kept: Kept = "for good"): OnReadOpts {
     let own: Buffer | undefined;
+    const lent: Buffer[] = [];
     const read = (count: number): void => {
       const isMuch = count >= muchBytes;
-      if (own === undefined) {
-        const copy = Buffer.allocUnsafe(count);
-        this.#shared.copy(copy, 0, 0, count);
-        // One whose bytes are kept waits for somebody slow: it gets no memory for that.
-        if (take(copy) && isMuch) own = this.#free.pop() ?? Buffer.allocUnsafeSlow(pieceBytes);
+      const isOwn = own !== undefined;
+      // One whose bytes are kept for good waits for somebody slow: it gets no memory for that.
+      let piece = own ?? (isMuch && kept !== "for good" ? this.#piece() : undefined);
+      own = undefined;
+      const bytes = piece?.subarray(0, count) ?? Buffer.allocUnsafe(count);
+      if (!isOwn) this.#shared.copy(bytes, 0, 0, count);
+      if (!take(bytes)) {
+        if (piece !== undefined && kept === "in order") lent.push(piece);
         return;
       }
-      const piece = own;
-      own = undefined;
-      if (!take(piece.subarray(0, count))) return;
+      for (let one = lent.pop(); one !== undefined; one = lent.pop()) this.#put(one);
+      if (isMuch) piece ??= this.#piece();
       if (isMuch) own = piece;
-      else if (this.#free.length < freeMax) this.#free.push(piece);
+      else if (piece !== undefined) this.#put(piece);
     };
     return {
       buffer: () => own ?? this.#shared,
@@ -48,16 +59,33 @@ export class SocketMemory {
     };
   }
 
+  /** Nothing looks any more at these bytes, which were kept, nor at any others that were read with them: their memory is the next one's. */
+  release({ buffer }: Buffer): void {
+    if (this.#pieces.has(buffer)) this.#put(Buffer.from(buffer));
+  }
+
+  #put(piece: Buffer): void {
+    if (this.#free.length < freeMax) this.#free.push(piece);
+  }
+
+  #piece(): Buffer {
+    const free = this.#free.pop();
+    if (free !== undefined) return free;
+    const made = Buffer.allocUnsafeSlow(pieceBytes);
+    this.#pieces.add(made.buffer);
+    return made;
+  }
+
   /**
    * The same for a socket that a server accepted, from now on. Node's servers take no `onread`, so what a socket does with one when it is
    * made is done here. False, and `data` events come as ever, where it is no plain socket, where something waits to be read already, or
    * where this Node keeps these things elsewhere.
    */
-  adopt(socket: Socket, take: (bytes: Buffer) => boolean): boolean {
+  adopt(socket: Socket, take: (bytes: Buffer) => boolean, kept?: Kept): boolean {
     const handle = (socket as Partial<WithHandle>)._handle;
     if (this.#places === undefined || Object.getPrototypeOf(socket) !== Socket.prototype) return false;
     if (typeof handle?.useUserBuffer !== "function" || socket.readableLength > 0 || socket.readableEnded) return false;
-    const { buffer, callback } = this.reader(take);
+    const { buffer, callback } = this.reader(take, kept);
     const [ofMemory, ofCallback, ofNext] = this.#places;
     Object.assign(socket, { [ofMemory]: this.#shared, [ofCallback]: callback, [ofNext]: buffer });
     handle.useUserBuffer(this.#shared);

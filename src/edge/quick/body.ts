@@ -1,7 +1,13 @@
 /** A body with a length, from the visitor's socket to whoever carries its request: what node:http's request is for them, of bytes that are counted and not parsed. */
 import type { Socket } from "node:net";
 
-/** Of `data` it says whether nothing looks at those bytes any more when it returns; all else it may say is no. */
+import { KeptPieces } from "../../http/kept-pieces.ts";
+import type { SocketMemory } from "../../http/socket-memory.ts";
+
+/**
+ * Of `data` it says true where nothing looks at those bytes any more when it returns, and false where nothing will from when it says so of
+ * later ones, or lets the body go on after it paused it. Whatever else it says, they are kept.
+ */
 export type BodyListener = (bytes: Buffer) => unknown;
 
 /** Held while nobody takes it, and the visitor waits from then on: what a stream of Node's holds, too. */
@@ -23,13 +29,25 @@ export class QuickBody {
   #hasEnded = false;
   /** Of what is dropped, how much more may come; undefined while somebody takes it. */
   #mayDrop: number | undefined;
+  readonly #memory: Pick<SocketMemory, "release">;
+  readonly #kept: KeptPieces;
   #onData: BodyListener[] = [];
   #onEnd: BodyListener[] = [];
 
-  constructor(socket: Socket, length: number, since: number) {
+  /** `memory`: gets back, in its own time, what {@link take} was false for. */
+  constructor(
+    socket: Socket,
+    {
+      length,
+      since,
+      memory,
+    }: { readonly length: number; readonly since: number; readonly memory: Pick<SocketMemory, "release"> },
+  ) {
     this.#socket = socket;
     this.left = length;
     this.since = since;
+    this.#memory = memory;
+    this.#kept = new KeptPieces(memory);
   }
 
   /** The next bytes of it, at most as many as are left. True where nobody looks at them any more. */
@@ -53,6 +71,7 @@ export class QuickBody {
   drop(maxBytes: number): void {
     this.#mayDrop = maxBytes;
     this.#held = [];
+    this.#kept.forget();
     this.#onData = this.#onEnd = [];
     this.#goOn();
   }
@@ -81,6 +100,7 @@ export class QuickBody {
 
   resume(): void {
     this.#flows = true;
+    this.#kept.release();
     this.#goOn();
     if (this.#isFlushing || (this.#held.length === 0 && this.left > 0)) return;
     this.#isFlushing = true;
@@ -92,14 +112,16 @@ export class QuickBody {
     while (this.#flows === true && this.#held.length > 0) {
       const bytes = this.#held.shift() as Buffer;
       this.#heldBytes -= bytes.length;
-      this.#tell(bytes);
+      if (this.#tell(bytes)) this.#memory.release(bytes);
     }
     this.#endIfWhole();
   }
 
   #tell(bytes: Buffer): boolean {
-    let isThrough = true;
-    for (const listener of this.#onData) isThrough = listener(bytes) === true && isThrough;
+    const said = this.#onData.map((listener) => listener(bytes));
+    const isThrough = said.every((one) => one === true);
+    if (isThrough) this.#kept.release();
+    else if (said.every((one) => typeof one === "boolean")) this.#kept.keep(bytes);
     return isThrough;
   }
 

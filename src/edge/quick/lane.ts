@@ -148,7 +148,8 @@ class QuickConnection implements ResponseOwner {
   #takeBody(body: QuickBody, bytes: Buffer): boolean {
     const { left } = body;
     if (bytes.length <= left) return this.#receive(body, bytes);
-    this.#ahead = bytes.subarray(left);
+    // What the body is in may be given back before those behind it begin.
+    this.#ahead = Buffer.from(bytes.subarray(left));
     this.#receive(body, bytes.subarray(0, left));
     if (this.#response !== undefined && this.#ahead !== undefined) this.#holdAhead(this.#ahead);
     return false;
@@ -174,15 +175,17 @@ class QuickConnection implements ResponseOwner {
     const head = end < 0 ? undefined : this.#heads.read(text.slice(0, end));
     const bodyAt = end + 4;
     const nextAt = Math.min(bodyAt + (head?.length ?? 0), bytes.length);
-    // What stands behind is looked through with each request: a long line of them is for the other parser.
-    if (head === undefined || bytes.length - nextAt > headMaxBytes) return this.#handOver(bytes);
-    const body =
-      head.length === undefined ? undefined : new QuickBody(this.#socket, head.length, this.#lane.options.monotonic());
+    // What stands behind is looked through with each request: a long line of them is for the other parser. And an adopted socket that
+    // waits does not see its visitor leave, which for a WebSocket may be long.
+    const isOthers = head === undefined || bytes.length - nextAt > headMaxBytes || (head.upgrade && this.#isAdopted);
+    if (isOthers) return this.#handOver(bytes);
+    const body = head.length === undefined ? undefined : this.#bodyOf(head.length);
     const request = new QuickRequest(this.#socket, head, body);
     const response = new QuickResponse(request, this);
     this.#response = response;
     this.#body = body;
-    const ahead = nextAt < bytes.length && !head.upgrade ? bytes.subarray(nextAt) : undefined;
+    const behind = nextAt < bytes.length && !head.upgrade ? bytes.subarray(nextAt) : undefined;
+    const ahead = behind !== undefined && body !== undefined ? Buffer.from(behind) : behind;
     this.#ahead = ahead;
     const upgrade = head.upgrade ? this.#ending(response, bytes.subarray(nextAt)) : undefined;
     if (!this.#lane.options.accept(request, response, this.#sayings, upgrade)) {
@@ -190,9 +193,9 @@ class QuickConnection implements ResponseOwner {
       this.#isDeaf = false;
       return this.#handOver(bytes);
     }
+    if (body !== undefined && body.left - (nextAt - bodyAt) >= longBodyBytes) this.#adopt();
     this.#asked = true;
     if (body !== undefined) this.#receive(body, bytes.subarray(bodyAt, nextAt));
-    if (this.#body !== undefined && this.#body.left >= longBodyBytes) this.#adopt();
     if (ahead !== undefined && this.#response === response) this.#holdAhead(ahead);
   }
 
@@ -204,8 +207,14 @@ class QuickConnection implements ResponseOwner {
     return { socket: this.#socket, first };
   }
 
+  #bodyOf(length: number): QuickBody {
+    const { memory, monotonic } = this.#lane.options;
+    return new QuickBody(this.#socket, { length, since: monotonic(), memory });
+  }
+
   #adopt(): void {
-    if (!this.#isAdopted) this.#isAdopted = this.#lane.options.memory.adopt(this.#socket, this.#onData);
+    if (this.#isAdopted) return;
+    this.#isAdopted = this.#lane.options.memory.adopt(this.#socket, this.#onData, "for now");
   }
 
   onDetached(): void {

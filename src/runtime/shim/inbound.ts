@@ -104,7 +104,7 @@ function open(
     if (!inbound.write(bytes)) app?.pause();
     return inbound.writableLength === 0;
   };
-  const app = host.connect(memory.reader(toEdge));
+  const app = host.connect(memory.reader(toEdge, "in order"));
   if (app) endUnopened(app, withinMs);
   const closed = app ? carry(host, memory, inbound, app, connection, first, toEdge) : refuse(inbound, connection);
   const note = (): boolean => (connection.stopping = host.stopping());
@@ -152,7 +152,7 @@ function carry(
     // What is no socket may keep what was written to it.
     return written && app instanceof Socket;
   };
-  memory.adopt(inbound, toApp);
+  memory.adopt(inbound, toApp, "in order");
   const begin = (): void => {
     connection.connected = true;
     if (first.length > 0) toApp(first);
