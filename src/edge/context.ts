@@ -13,6 +13,7 @@ import type { GuardLimits } from "./guard.ts";
 import { passesMax, shunnedForMs, strangersToldPerMinute } from "./limits.ts";
 import type { EdgeLimits } from "./limits.ts";
 import { Pool } from "./pool.ts";
+import { Packet } from "./packet.ts";
 import type { Replica, SpaceDirectory, VisitorIdentity } from "./ports.ts";
 import type { Shared } from "./shared.ts";
 import { Sticky } from "./sticky.ts";
@@ -68,6 +69,7 @@ export class EdgeContext {
   isDraining = false;
   /** What sockets are read into. */
   readonly memory = new SocketMemory();
+  readonly packet = new Packet();
   readonly #pools = new Map<string, Pool>();
   /** Replicas that could not be reached, and when. */
   readonly #shunned = new Map<string, number>();

@@ -48,7 +48,13 @@ export function sharedLines(method: string, screened: Screened, add: SharedAddit
 
 /** To the empty line that ends the head. */
 export function ownLines(add: OwnAdditions): string {
-  return `x-request-id: ${add.requestId}\r\nx-waybill-id: ${add.request}\r\ntraceparent: ${add.traceparent}\r\nx-ip-token: ${add.ipToken}\r\n\r\n`;
+  return ownParts(add).join("");
+}
+
+/** {@link ownLines}, not yet one text. */
+export function ownParts({ requestId, request, traceparent, ipToken }: OwnAdditions): readonly string[] {
+  const [id, work, trace] = ["x-request-id: ", "\r\nx-waybill-id: ", "\r\ntraceparent: "];
+  return [id, requestId, work, request, trace, traceparent, "\r\nx-ip-token: ", ipToken, "\r\n\r\n"];
 }
 
 /**

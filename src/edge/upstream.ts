@@ -11,6 +11,7 @@ import { KeptPieces } from "../http/kept-pieces.ts";
 import type { SocketMemory } from "../http/socket-memory.ts";
 import { assert } from "../stdx/assert.ts";
 import type { ShownHead } from "./headers.ts";
+import type { Packet } from "./packet.ts";
 import { ResponseParser } from "./response.ts";
 import type { ResponseHead, ResponseSink } from "./response.ts";
 
@@ -41,6 +42,14 @@ export interface UpstreamOwner {
   /** The answer is whole and the connection may carry another request. */
   onIdle(upstream: Upstream): void;
   onClosed(upstream: Upstream): void;
+}
+
+/** What a request is to its connection. */
+interface RequestKind {
+  readonly method: string;
+  readonly upgrade: boolean;
+  readonly body: boolean;
+  readonly last: boolean;
 }
 
 export interface UpstreamOptions {
@@ -112,11 +121,25 @@ export class Upstream implements ResponseSink {
   }
 
   /** Begins a request with its whole head. Returns the offset of its first byte. */
-  begin(
-    user: UpstreamUser,
-    head: string,
-    request: { readonly method: string; readonly upgrade: boolean; readonly body: boolean; readonly last: boolean },
-  ): number {
+  begin(user: UpstreamUser, head: string, request: RequestKind): number {
+    const from = this.#begun(user, request);
+    if (request.body) {
+      // Head and the first of the body leave in one write where the body is already here.
+      this.#socket.cork();
+      process.nextTick(uncork, this.#socket);
+    }
+    this.#write(head);
+    return from;
+  }
+
+  /** {@link begin} of a request without a body, on a connection that has carried others: its head in parts. */
+  beginWith(packet: Packet, user: UpstreamUser, head: readonly string[], request: RequestKind): void {
+    this.#begun(user, request);
+    for (const part of head) this.sent += part.length;
+    packet.write(this.#socket, head);
+  }
+
+  #begun(user: UpstreamUser, request: RequestKind): number {
     assert(
       this.#user === undefined && this.#requestDone && this.#answerDone,
       "a connection carries one request at a time",
@@ -127,14 +150,7 @@ export class Upstream implements ResponseSink {
     this.#last = request.last;
     this.uses += 1;
     this.#parser.begin(request);
-    const from = this.sent;
-    if (request.body) {
-      // Head and the first of the body leave in one write where the body is already here.
-      this.#socket.cork();
-      process.nextTick(uncork, this.#socket);
-    }
-    this.#write(head);
-    return from;
+    return this.sent;
   }
 
   /** What comes of the answer from now on is another one's to take. */

@@ -10,7 +10,7 @@ import type { Accepted } from "../accepted.ts";
 import type { EdgeContext } from "../context.ts";
 import { Exchange } from "../exchange.ts";
 import { gradioRoute } from "../gradio/routes.ts";
-import { ownLines, shownHead } from "../headers.ts";
+import { ownParts, shownHead } from "../headers.ts";
 import type { Pool } from "../pool.ts";
 import type { Replica, SpaceRoute, Visitor, VisitorIdentity } from "../ports.ts";
 import { targetFacts } from "../redact.ts";
@@ -178,7 +178,7 @@ class DirectRequest implements UpstreamUser, Carried {
     const { work, startedAt, hand } = this.#story;
     context.active.add(this);
     response.on("close", () => this.#onResponseClosed());
-    const own = ownLines({
+    const own = ownParts({
       request: work,
       requestId: said.requestId(work),
       traceparent: context.drawn.traceparent(),
@@ -190,7 +190,7 @@ class DirectRequest implements UpstreamUser, Carried {
         now: startedAt as Instant,
       }),
     });
-    upstream.begin(this, `GET ${request.url}${said.lines}${own}`, plainGet);
+    upstream.beginWith(context.packet, this, ["GET ", request.url, said.lines, ...own], plainGet);
     if (hand !== undefined) hand.to = upstream.sent;
   }
 
@@ -221,10 +221,8 @@ class DirectRequest implements UpstreamUser, Carried {
     this.#story.bytes = this.#body?.length ?? 0;
     this.#answered = true;
     const date = shown.isDated ? "" : this.#way.date;
-    response.endAll(
-      `${shown.before}${said.requestId(work)}\r\nx-waybill-id: ${work}${shown.after}${date}\r\n`,
-      this.#body,
-    );
+    const parts = [shown.before, said.requestId(work), "\r\nx-waybill-id: ", work, shown.after, date, "\r\n"];
+    response.endAll(context.packet, parts, this.#body);
   }
 
   onPause(): void {

@@ -3,6 +3,7 @@ import { STATUS_CODES } from "node:http";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 
+import type { Packet } from "../packet.ts";
 import type { BodyListener, QuickBody } from "./body.ts";
 import type { QuickHead } from "./head.ts";
 
@@ -159,16 +160,21 @@ export class QuickResponse {
     const framed = this.#chunked && !none ? `${bytes.length.toString(16)}\r\n` : "";
     const last = this.#chunked ? `${none ? "" : "\r\n"}0\r\n${this.#trailers}\r\n` : "";
     this.#put(this.#taken() + framed, none ? undefined : bytes, last);
+    return this.#ended();
+  }
+
+  /** All of an answer that is not framed here: the parts of its head with the empty line that ends it. */
+  endAll(packet: Packet, head: readonly string[], bytes: Buffer | undefined): void {
+    this.headersSent = true;
+    if (this.#socket.destroyed) return;
+    packet.write(this.#socket, head, bytes);
+    this.#ended();
+  }
+
+  #ended(): this {
     if (this.#socket.writableLength === 0) this.#done();
     else this.#socket.write("", () => this.#done());
     return this;
-  }
-
-  /** All of an answer that is not framed here: `head` with the empty line that ends it. */
-  endAll(head: string, bytes: Buffer | undefined): void {
-    this.headersSent = true;
-    this.#head = head;
-    this.end(bytes);
   }
 
   destroy(): this {
