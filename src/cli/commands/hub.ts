@@ -47,10 +47,10 @@ export function declare(program: Command, run: Runner): void {
     .action(
       run(async (world, command) => {
         const context = contextOf(world, command);
-        const answer = await (await context.client()).storageUsage({ signal: world.signal });
-        const line = ({ account, xetBytes, lfsBytes, maxBytes }: (typeof answer.accounts)[number]): string =>
-          `${account}  ${sizeOf(xetBytes + lfsBytes)}${maxBytes === null ? ", without a limit" : ` of ${sizeOf(maxBytes)}`}\n`;
-        context.answer(answer, answer.accounts.map(line).join("") || "Nothing large is kept.\n");
+        const [client, { drawStorage }] = await Promise.all([context.client(), import("../draw/hub.ts")]);
+        const answer = await client.storageUsage({ signal: world.signal });
+        const names = answer.accounts.map(({ account }) => `${account}\n`).join("");
+        context.answer(answer, context.quiet ? names : drawStorage(context.paper, answer));
       }),
     );
   hub

@@ -9,7 +9,7 @@ export function drawTrial(paper: Paper, trial: TrialView): string {
   const span = `${dayTimeOf(paper, from)} to ${dayTimeOf(paper, to)}: ${count(trial.before.calls, "call")} replayed`;
   const real = `In the record ${recorded.served} of ${recorded.calls} had a GPU, for ${secondsOf(recorded.gpuMs)}`;
   const parts = [
-    `${span}. ${real}.\n`,
+    `${wrap(`${span}. ${real}.`, paper.width, 0)}\n`,
     ...(leftOut > 0 ? [`${count(leftOut, "call")} of nodes that are there no more left out.\n`] : []),
     sidesTable(paper, "ALL", [{ name: "all", ...trial }, ...trial.tiers.map((one) => ({ ...one, name: one.tier }))]),
     codesSay(paper, "refused that was served", newlyRefused),
