@@ -134,25 +134,19 @@ export interface Coming {
 
 /** A list of what comes and goes, their numbers in their names; what was acknowledged as removed is never there again. */
 export function comeAndGo({ kept, make, remove, there, ...rest }: Coming): List {
-  /** Acknowledged as made, oldest first. */
-  const made: string[] = [];
   /** Whose removal was asked for, and whether it was acknowledged. */
   const removed = new Map<string, boolean>();
   return {
     ...rest,
     add: async (n, asking) => {
-      const name = rest.nameOf(n);
-      await make(name, asking);
-      made.push(name);
-      const oldest = made.length > kept ? made.shift() : undefined;
-      if (oldest === undefined) return;
-      // With those before it whose making nobody acknowledged.
-      const old = (await there()).filter((one) => numberIn(one) <= numberIn(oldest));
-      for (const one of old) {
+      // Those too whose making nobody acknowledged.
+      const oldestFirst = (await there()).toSorted((one, other) => numberIn(one) - numberIn(other));
+      for (const one of oldestFirst.slice(0, 1 - kept)) {
         removed.set(one, false);
         await remove(one, asking);
         removed.set(one, true);
       }
+      await make(rest.nameOf(n), asking);
     },
     read: async (wishes) => {
       const seen = await there();
