@@ -45,6 +45,11 @@ export interface CrashDocument {
   readonly tookMs: number;
 }
 
+/** What one platform of those came to. */
+type Part = Omit<CrashDocument, "recoveryMs"> & { readonly recoveries: readonly number[] };
+
+/** Of one platform: its operator's writes have keys, of which an account has 10,000 a day. */
+const killsOfOne = 500;
 /** After so many lives the journal is read before the platform reads it. */
 const booksEvery = 20;
 /** Characters of one that are shown as it is found; all of it at the end. */
@@ -52,13 +57,38 @@ const findingShown = 300;
 /** A call that is left to itself ends when its grant was not taken up, or with its lease. */
 const restsWithinMs = 90_000;
 
-export async function crash({
+export async function crash(options: CrashOptions): Promise<CrashDocument> {
+  const parts: Part[] = [];
+  for (let left = options.kills; left > 0; left -= killsOfOne) {
+    const kills = Math.min(left, killsOfOne);
+    parts.push(await crashOne({ ...options, kills, seed: options.seed + parts.length }));
+  }
+  const sum = (of: (part: Part) => number): number => parts.reduce((total, part) => total + of(part), 0);
+  return {
+    kills: sum(({ kills }) => kills),
+    killsInStart: sum(({ killsInStart }) => killsInStart),
+    seed: options.seed,
+    acknowledged: sum(({ acknowledged }) => acknowledged),
+    lost: sum(({ lost }) => lost),
+    duplicated: sum(({ duplicated }) => duplicated),
+    stuckHolds: sum(({ stuckHolds }) => stuckHolds),
+    stateHashEqual: parts.every(({ stateHashEqual }) => stateHashEqual),
+    recoveryMs: quantiles(parts.flatMap(({ recoveries }) => recoveries)),
+    records: sum(({ records }) => records),
+    calls: sum(({ calls }) => calls),
+    findings: parts.flatMap(({ findings }) => findings),
+    tookMs: sum(({ tookMs }) => tookMs),
+  };
+}
+
+/** One platform, from its beginning. */
+async function crashOne({
   kills,
   seed,
   say,
   onKilled,
   restWithinMs = restsWithinMs,
-}: CrashOptions): Promise<CrashDocument> {
+}: CrashOptions): Promise<Part> {
   const began = performance.now();
   const chance = prng(seed);
   const findings = new Findings();
@@ -109,7 +139,7 @@ export async function crash({
     duplicated: findings.duplicated.length,
     stuckHolds: findings.stuck.length,
     stateHashEqual: hashes.every((equal) => equal),
-    recoveryMs: quantiles(run.recoveryMs),
+    recoveries: run.recoveryMs,
     records: whole.records,
     calls: books.calls.size,
     findings: findings.all,

@@ -98,7 +98,7 @@ export function repositoryLists({ owner, url }: Writers): readonly List[] {
         remove: (name, asking) => ask("DELETE", "repos/delete", name, asking),
         there: async () => {
           const listed = await get<readonly { id: string }[]>(url, owner, `${type}s?author=owner&limit=100`);
-          return listed.map(({ id }) => id.replace("owner/", ""));
+          return listed.map(({ id }) => id.replace("owner/", "")).filter((name) => name.startsWith(`${type}-`));
         },
       });
     }),
