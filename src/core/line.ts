@@ -33,6 +33,8 @@ export interface Group {
   /** What its next call would bring it to. */
   key: Spent;
   held: Held<Group> | null;
+  /** What its account has spent is another since {@link key} was worked out. */
+  isLate: boolean;
 }
 
 /** What an account has spent in a pool, and where it waits. */
@@ -64,6 +66,11 @@ export class Line implements Iterable<CallId> {
   readonly #calls = new Map<CallId, Standing>();
   readonly #groups = new Map<ShareKey, Group>();
   readonly #turns = new Heap<Group>(isNext);
+  /**
+   * Groups whose account has spent, or got back, since. An account may wait in a thousand lines, each of which is asked seldom beside how
+   * often the account spends in the others: what it spent is looked up when somebody asks.
+   */
+  readonly #late = new Set<Group>();
   readonly #deadlines = new Ordered<Standing>(
     (a, b) => a.deadline < b.deadline || (a.deadline === b.deadline && a.number < b.number),
   );
@@ -134,6 +141,7 @@ export class Line implements Iterable<CallId> {
 
   /** The account whose next call is next comes first. */
   groups(): Generator<Group, undefined> {
+    for (const group of this.#late) this.#place(group);
     return this.#turns.inOrder();
   }
 
@@ -197,6 +205,8 @@ export class Line implements Iterable<CallId> {
   /** Puts an account's group where it belongs after its calls, or what the account has spent, changed. */
   #place(group: Group): void {
     const next = group.calls.first;
+    if (group.isLate) this.#late.delete(group);
+    group.isLate = false;
     if (next === undefined) {
       if (group.held) this.#turns.remove(group.held);
       this.#groups.delete(group.share.key);
@@ -210,7 +220,7 @@ export class Line implements Iterable<CallId> {
 
   #open(share: Share): Group {
     const calls = new Ordered<Standing>(isEarlier);
-    const group: Group = { share, line: this, calls, key: nothingSpent, held: null };
+    const group: Group = { share, line: this, calls, key: nothingSpent, held: null, isLate: false };
     this.#groups.set(share.key, group);
     share.groups.add(group);
     return group;
@@ -219,7 +229,11 @@ export class Line implements Iterable<CallId> {
   /** Says that the account has spent, or got back. */
   static spent(share: Share, spent: Spent): void {
     share.spent = spent;
-    for (const group of share.groups) group.line.#place(group);
+    for (const group of share.groups) {
+      if (group.isLate) continue;
+      group.isLate = true;
+      group.line.#late.add(group);
+    }
   }
 }
 

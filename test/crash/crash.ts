@@ -49,7 +49,7 @@ export interface CrashDocument {
 type Part = Omit<CrashDocument, "recoveryMs"> & { readonly recoveries: readonly number[] };
 
 /** Of one platform: its operator's writes have keys, of which an account has 10,000 a day. */
-const killsOfOne = 500;
+const killsOfOne = 200;
 /** After so many lives the journal is read before the platform reads it. */
 const booksEvery = 20;
 /** Characters of one that are shown as it is found; all of it at the end. */
