@@ -82,13 +82,7 @@ export async function crash(options: CrashOptions): Promise<CrashDocument> {
 }
 
 /** One platform, from its beginning. */
-async function crashOne({
-  kills,
-  seed,
-  say,
-  onKilled,
-  restWithinMs = restsWithinMs,
-}: CrashOptions): Promise<Part> {
+async function crashOne({ kills, seed, say, onKilled, restWithinMs = restsWithinMs }: CrashOptions): Promise<Part> {
   const began = performance.now();
   const chance = prng(seed);
   const findings = new Findings();
