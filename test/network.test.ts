@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { connect, createServer } from "node:net";
-import type { AddressInfo, Server } from "node:net";
+import type { Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -177,10 +177,10 @@ describe("Spaces told apart by ports", () => {
 
   before(async () => {
     // The first of the range is another program's.
-    other = createServer().listen(0, "127.0.0.1");
+    const from = await freePort();
+    other = createServer().listen(from, "127.0.0.1");
     await once(other, "listening");
-    const { port } = other.address() as AddressInfo;
-    range = { from: port, to: port + 40 };
+    range = { from, to: from + 10 };
     platform = await Platform.start({ gpus: null, env: { WAYBILL_ADDRESSES: `ports:${range.from}-${range.to}` } });
     alice = await platform.account("alice");
     one = await platform.deploy(alice, "one", cookieApp("first"));
@@ -242,10 +242,10 @@ describe("Spaces told apart by ports", () => {
 describe("Spaces told apart by ports, with the edge apart", () => {
   test("answer at their ports through all workers, also while no server is there, and keep them", async () => {
     // The first of the range is another program's.
-    const other = createServer().listen(0, "127.0.0.1");
+    const from = await freePort();
+    const other = createServer().listen(from, "127.0.0.1");
     await once(other, "listening");
-    const { port: from } = other.address() as AddressInfo;
-    const env = { WAYBILL_ADDRESSES: `ports:${from}-${from + 40}` };
+    const env = { WAYBILL_ADDRESSES: `ports:${from}-${from + 10}` };
     await using platform = await Platform.start({ apart: await freePort(), gpus: null, service: true, env });
     const edge = new Role("edge", ["edge", "--data", platform.data, "--workers", "2"], env);
     await edge.start().ready;

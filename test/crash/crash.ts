@@ -14,11 +14,13 @@ import { gpus, moveIn, type Tenants } from "./tenants.ts";
 
 export interface CrashOptions {
   readonly kills: number;
+  /** It goes on until it was killed under load so often too: a kill in a start is none of these. */
+  readonly lives?: number;
   readonly seed: number;
   /** Hears what is going on. */
   readonly say: (line: string) => void;
-  /** Called while the platform is down after its kills; what it does to the data folder is to be found out. */
-  readonly onKilled?: (data: string, kills: number) => void;
+  /** Called while the platform is down after each of its lives under load; what it does to the data folder is to be found out. */
+  readonly onKilled?: (data: string, life: number) => void;
   /** How long all may take to come to rest at the end. */
   readonly restWithinMs?: number;
 }
@@ -82,7 +84,7 @@ export async function crash(options: CrashOptions): Promise<CrashDocument> {
 }
 
 /** One platform, from its beginning. */
-async function crashOne({ kills, seed, say, onKilled, restWithinMs = restsWithinMs }: CrashOptions): Promise<Part> {
+async function crashOne({ kills, lives = 0, seed, say, onKilled, restWithinMs = restsWithinMs }: CrashOptions): Promise<Part> {
   const began = performance.now();
   const chance = prng(seed);
   const findings = new Findings();
@@ -99,9 +101,9 @@ async function crashOne({ kills, seed, say, onKilled, restWithinMs = restsWithin
     for (const finding of findings.all) told.add(finding);
   };
   say(`seed ${seed}: ${tenants.clients.length} clients, ${kills} kills`);
-  for (let life = 1; run.kills < kills; life++) {
+  for (let life = 1; run.kills < kills || life <= lives; life++) {
     await run.liveAndDie();
-    onKilled?.(up.data, run.kills);
+    onKilled?.(up.data, life);
     sayFindings();
     if (life % booksEvery === 0) {
       hashes.push(await books.readOn(up.data));
