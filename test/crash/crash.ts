@@ -84,7 +84,14 @@ export async function crash(options: CrashOptions): Promise<CrashDocument> {
 }
 
 /** One platform, from its beginning. */
-async function crashOne({ kills, lives = 0, seed, say, onKilled, restWithinMs = restsWithinMs }: CrashOptions): Promise<Part> {
+async function crashOne({
+  kills,
+  lives = 0,
+  seed,
+  say,
+  onKilled,
+  restWithinMs = restsWithinMs,
+}: CrashOptions): Promise<Part> {
   const began = performance.now();
   const chance = prng(seed);
   const findings = new Findings();

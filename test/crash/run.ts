@@ -75,7 +75,14 @@ export class Run {
   /** Once more, when nothing kills it any more. */
   async compare(): Promise<void> {
     await Promise.all(this.#serving);
-    for (const client of this.#clients) await client.compare();
+    for (const client of this.#clients) await client.compare().catch((error: unknown) => this.#failed(client, error));
+  }
+
+  #failed({ name }: Client, error: unknown): void {
+    if (error instanceof ApiError) {
+      const { status, code, detail } = error.problem;
+      this.#findings.other.push(`${name} was refused: ${status} ${code}, ${detail}`);
+    } else this.#findings.other.push(`${name}: ${String((error as Error).stack)}`);
   }
 
   async #dieInStart(): Promise<void> {
@@ -104,10 +111,8 @@ export class Run {
         this.#life.did(this.#done);
       }
     } catch (error) {
-      if (error instanceof ApiError) {
-        const { status, code, detail } = error.problem;
-        this.#findings.other.push(`${client.name} was refused: ${status} ${code}, ${detail}`);
-      } else if (!life.over) this.#findings.other.push(`${client.name}: ${String((error as Error).stack)}`);
+      // What the kill has cut off is no failure.
+      if (error instanceof ApiError || !life.over) this.#failed(client, error);
     }
   }
 
