@@ -10,11 +10,14 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { setFlagsFromString } from "node:v8";
 
 const nodeMajorLeast = 26;
+const tunables = ["arena_max=2", "mmap_threshold=131072", "trim_threshold=131072"]
+  .map((one) => `glibc.malloc.${one}`)
+  .join(":");
 const root = dirname(dirname(realpathSync(fileURLToPath(import.meta.url))));
 const program = findProgram();
 
 if (Number(process.versions.node.split(".")[0]) >= nodeMajorLeast) {
-  boundYoungSpace();
+  boundMemory();
   process.argv[1] = program;
   withoutExperimentalWarnings();
   // What a start has filled is given back also when nothing happens in the half minute after it (src/main/idle-memory.ts). Set before
@@ -36,16 +39,18 @@ if (Number(process.versions.node.split(".")[0]) >= nodeMajorLeast) {
 
 /**
  * A server begins once more, in the same process, with a young space of 16 MB in the place of 64: large files that pass fill as much as
- * there is, and the ledger is as quick with less (docs/decisions/0075-blake3-and-memory-of-transfers.md). V8 takes this bound at the
- * start alone. A starter's channel would be lost by it.
+ * there is, and the ledger is as quick with less. Its threads share one place to allocate from beside the main thread's, and what is
+ * larger than a piece of a file goes back to the system at once (docs/decisions/0075-blake3-and-memory-of-transfers.md). V8 and the C
+ * library take these bounds at the start alone; where they were given already, they stay. A starter's channel would be lost by it.
  */
-function boundYoungSpace() {
+function boundMemory() {
   const flag = "--max-semi-space-size";
   const isServer = process.argv.includes("up") || process.argv.includes("server");
   const isBounded = [...process.execArgv, process.env.NODE_OPTIONS ?? ""].some((one) => one.includes(flag));
   if (!isServer || isBounded || process.channel !== undefined || process.execve === undefined) return;
   withoutExperimentalWarnings();
-  process.execve(process.execPath, [process.execPath, `${flag}=8`, ...process.execArgv, ...process.argv.slice(1)]);
+  const env = { GLIBC_TUNABLES: tunables, ...process.env };
+  process.execve(process.execPath, [process.execPath, `${flag}=8`, ...process.execArgv, ...process.argv.slice(1)], env);
 }
 
 /** Compiled in a package; in a clone the sources run as they are (Node strips no types under node_modules). */

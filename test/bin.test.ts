@@ -31,14 +31,13 @@ function claims(node: string, skip: string | false): void {
 }
 
 test(
-  "a server has a bounded young space, in the process that was started",
-  {
-    skip: process.platform !== "linux" && "its arguments are read in /proc",
-  },
+  "a server has bounded memory, in the process that was started",
+  { skip: process.platform !== "linux" && "its arguments are read in /proc" },
   async () => {
     await using up = await Platform.start({ gpus: null });
     const [, flag] = readFileSync(`/proc/${up.pid}/cmdline`, "utf8").split("\0");
     assert.equal(flag, "--max-semi-space-size=8");
+    assert.match(readFileSync(`/proc/${up.pid}/environ`, "utf8"), /GLIBC_TUNABLES=glibc\.malloc\.arena_max=2/);
   },
 );
 
