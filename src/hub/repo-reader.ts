@@ -1,6 +1,7 @@
 /** Reads repositories for the Hub's API: revisions, trees, history and bytes. What it keeps is of trees, which never change. */
 import { spawn } from "node:child_process";
 import type { Readable } from "node:stream";
+import { Turns } from "../stdx/turns.ts";
 import { BlobBatches } from "./blob-batch.ts";
 import { cleanEnv, GitFailure, runGit, systemGit, type GitProgram } from "./git.ts";
 import type { RunIn } from "./git-objects.ts";
@@ -41,7 +42,7 @@ const refRowMaxBytes = 8 << 10;
 /** Some 300 bytes each. */
 const keptCommitsMax = 10_000;
 const filesAtOnce = 25_000;
-/** git processes that look for the last commits of one page's paths at once. */
+/** git processes that look for the last commits of paths at once, for all pages that are asked for. */
 const lastCommitsAtOnce = 4;
 const field = "\x1f";
 /** Of `git log`, as {@link commitOf} reads it. What people write comes last: it may hold anything. */
@@ -56,6 +57,7 @@ const walkItems = 1;
 
 export class RepoReader {
   readonly #git: GitProgram;
+  readonly #lookers = new Turns();
   readonly #batches: BlobBatches;
   /** By repository and tree, the last used last. */
   readonly #kept = new Map<string, KeptTree>();
@@ -173,11 +175,16 @@ export class RepoReader {
   ): Promise<ReadonlyMap<string, CommitFound>> {
     const found = new Map<string, CommitFound>();
     const waiting = [...paths];
-    const work = async (): Promise<void> => {
+    const look = async (path: string): Promise<void> => {
+      const args = ["log", "-1", `--format=${titleFormat}`, commit, "--", path];
+      const last = commitOf((await this.#run(repository, args)).output.toString("utf8"));
+      if (last) found.set(path, last);
+    };
+    // Pages take turns with each path.
+    const work = async (_: unknown, lane: number): Promise<void> => {
       for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
-        const args = ["log", "-1", `--format=${titleFormat}`, commit, "--", path];
-        const last = commitOf((await this.#run(repository, args)).output.toString("utf8"));
-        if (last) found.set(path, last);
+        const next = path;
+        await this.#lookers.take(String(lane), () => look(next));
       }
     };
     await Promise.all(Array.from({ length: lastCommitsAtOnce }, work));

@@ -20,7 +20,8 @@ import { Slots, type SlotLimits } from "../slots.ts";
 import type { Storage } from "../storage.ts";
 import { planOf } from "./plan.ts";
 import { partsOf, readRanges } from "./ranges.ts";
-import { readShard, shardMaxBytes } from "./shard.ts";
+import { readingShard, shardMaxBytes } from "./shard.ts";
+import { inSteps } from "./steps.ts";
 import { allowedOf, sourceOf } from "./sources.ts";
 import type { XetStore } from "./store.ts";
 import { readAddress, readToken, type XetToken } from "./tickets.ts";
@@ -214,14 +215,14 @@ export class XetFace {
       return void (body.refusal === "gone" || refuse(response, 413, `A shard may have ${shardMaxBytes} bytes.`));
     transfer.passed(body.bytes.length);
     transfer.verify();
-    const shard = readShard(body.bytes);
+    const shard = await inSteps(readingShard(body.bytes));
     if (typeof shard === "string") {
       transfer.refuse("transfer/digest-mismatch", `This shard was not taken: ${shard}.`);
       return refuse(response, 400, `This shard was not taken: ${shard}.`);
     }
-    const [file, ...others] = shard.files;
-    const isOne = file !== undefined && others.length === 0;
-    transfer.learn({ files: shard.files.length, ...(isOne && { digest: `xet:${file.hash}` }) });
+    const { files } = shard;
+    const [only] = files.count === 1 ? files : [];
+    transfer.learn({ files: files.count, ...(only && { digest: `xet:${only.hash}` }) });
     const lines = inLines ? new Lines(response, this.#options.clock) : undefined;
     const taken = await store.putShard(shard, token, {
       folder,

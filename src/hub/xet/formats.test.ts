@@ -8,7 +8,7 @@ import { fromHex, toHex } from "./hash-text.ts";
 import { emptyFile, XetHashes, type Leaf } from "./hashes.ts";
 import { jobs, Tools } from "./jobs.ts";
 import { readLz4Frame } from "./lz4.ts";
-import { readShard, writeXorbShard } from "./shard.ts";
+import { readShard, writeXorbShard, type Shard } from "./shard.ts";
 import { joinPlain, XorbReader, xorbChunksMax } from "./xorb.ts";
 import { leavesOf as leavesOfRows, XorbTable } from "./xorb-table.ts";
 import { bytesOf, cut, lz4Frame, packings, packShard, packXorb, sha256, uploadOf } from "./writer.suite.ts";
@@ -114,7 +114,7 @@ describe("hf_xet's own xorb and shard", () => {
     const xorb = hashes.xorb(leaves);
     assert.equal(xorb, "afa54810bcfa3bf5e77f1238b0f4556cc3697771d82f06b4503dc9b432c18503");
     assert.deepEqual(shard.xorbs, [xorb]);
-    assert.equal(shard.files.length, 4);
+    assert.equal(shard.files.count, 4);
     for (const { hash, terms, verification, sha256: digest } of shard.files) {
       const parts = terms.map(({ from, to }): readonly Leaf[] => leaves.slice(from, to));
       assert.deepEqual(new Set(terms.map((term) => term.xorb)), new Set([xorb]));
@@ -306,10 +306,15 @@ describe("a shard", () => {
     fc.assert(
       fc.property(fc.array(file, { maxLength: 4 }), (files) => {
         const found = readShard(packShard(files));
-        assert.deepEqual(found, {
-          files: files.map((one) => ({ verification: null, sha256: null, ...one })),
-          xorbs: [],
-        });
+        if (typeof found === "string") return assert.fail(found);
+        const named = new Set(files.flatMap(({ terms }) => terms.map(({ xorb }) => xorb)));
+        assert.deepEqual([found.files.count, found.files.xorbs, found.xorbs], [files.length, [...named], []]);
+        // As often as it is asked for.
+        for (const _ of [1, 2])
+          assert.deepEqual(
+            [...found.files],
+            files.map((one) => ({ verification: null, sha256: null, ...one })),
+          );
       }),
     );
   });
@@ -332,12 +337,25 @@ describe("a shard", () => {
     assert.match(JSON.stringify(readShard(shard)), /has no chunk/);
   });
 
+  test("whose files name more xorbs than are looked up is refused", () => {
+    const named = (n: number) => ({ xorb: sha256(Buffer.from(String(n))), bytes: 1, from: 0, to: 1 });
+    const file = (from: number, count: number) => ({
+      hash: emptyFile,
+      terms: Array.from({ length: count }, (_, n) => named(from + n)),
+    });
+    const half = 50_000;
+    const most = [file(0, half), file(half, half), file(0, 2)];
+    assert.notEqual(typeof readShard(packShard(most)), "string");
+    assert.equal(readShard(packShard([...most, file(2 * half, 1)])), "the shard's files name more than 100000 xorbs");
+  });
+
   test("about a xorb names it and its chunks, with a footer", () => {
     const { xorb, leaves } = uploadOf(hashes, bytesOf("known", 300_000));
     let packedEnd = 0;
     const table = XorbTable.of(leaves.map((leaf) => ({ ...leaf, packedEnd: (packedEnd += leaf.length + 8) })));
     const shard = writeXorbShard([[xorb, table]], { now: 1_000, until: 2_000 });
-    assert.deepEqual(readShard(shard), { files: [], xorbs: [xorb] });
+    const found = readShard(shard) as Shard;
+    assert.deepEqual([[...found.files], found.xorbs], [[], [xorb]]);
     assert.equal(shard.readBigUInt64LE(shard.length - 8), BigInt(shard.length - 200));
     assert.equal(toHex(shard.subarray(96 + 48, 96 + 80)), toHex(leaves[0]?.hash ?? new Uint8Array()));
   });

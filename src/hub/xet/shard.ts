@@ -3,12 +3,14 @@
  * Writers send it with a footer or without one. Pure.
  */
 import { fromHex, hashBytes, toHex } from "./hash-text.ts";
-import type { FileTerm } from "./terms.ts";
+import { bytesOf, type FileTerm } from "./terms.ts";
 import type { XorbTable } from "./xorb-table.ts";
 
 export const shardMaxBytes = 64 << 20;
 /** Files that one shard names: each is checked, and a writer sends more shards where it has more. */
 export const shardFilesMax = 100_000;
+/** Xorbs that the files of one shard name: each is looked up, and has 64 MB. */
+const shardXorbsMax = 100_000;
 /** Of one file: one of the largest size has some hundred, and many more where most of it was there before. */
 const termsMax = 50_000;
 
@@ -21,11 +23,13 @@ export interface ShardFile {
 }
 
 export interface Shard {
-  readonly files: readonly ShardFile[];
+  readonly files: ShardFiles;
   /** Names of the xorbs that it describes. What it says of them is not believed: they are here, or are not. */
   readonly xorbs: readonly string[];
 }
 
+/** Terms that are read in one step: less than a millisecond. */
+const stepTerms = 500;
 const rowBytes = 48;
 const headTag = Buffer.concat([
   Buffer.from("HFRepoMetaData\0"),
@@ -38,13 +42,63 @@ const footerBytes = 200;
 
 /** Says what is wrong with it. */
 export function readShard(bytes: Buffer): Shard | string {
+  const reading = readingShard(bytes);
+  for (;;) {
+    const step = reading.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** {@link readShard} in steps, as a shard of the largest size takes a second. */
+export function* readingShard(bytes: Buffer): Generator<void, Shard | string> {
   if (bytes.length < rowBytes || !headTag.equals(bytes.subarray(0, headTag.length))) return "it is no shard";
   if (bytes.readBigUInt64LE(32) !== headVersion) return "the shard is of an unknown version";
   const rows = new Rows(bytes);
-  const files = readFiles(rows);
-  if (typeof files === "string") return files;
+  const found = { count: 0, bytes: 0, largest: { hash: "", bytes: 0 } };
+  const named = new Set<string>();
+  for (const file of readFiles(rows)) {
+    if (typeof file === "string") return file;
+    yield;
+    if (file === undefined) continue;
+    const size = bytesOf(file.terms);
+    found.bytes += size;
+    if (size > found.largest.bytes) found.largest = { hash: file.hash, bytes: size };
+    for (const { xorb } of file.terms) named.add(xorb);
+    if (++found.count > shardFilesMax) return `the shard has more than ${shardFilesMax} files`;
+    if (named.size > shardXorbsMax) return `the shard's files name more than ${shardXorbsMax} xorbs`;
+  }
   const xorbs = readXorbs(rows);
-  return typeof xorbs === "string" ? xorbs : { files, xorbs };
+  return typeof xorbs === "string" ? xorbs : { files: new ShardFiles(bytes, { ...found, xorbs: [...named] }), xorbs };
+}
+
+interface FilesFound {
+  readonly count: number;
+  readonly bytes: number;
+  readonly largest: { readonly hash: string; readonly bytes: number };
+  readonly xorbs: readonly string[];
+}
+
+/** The files of a shard that is right, each read anew whenever it comes: all of them as objects are four times the shard's bytes. */
+export class ShardFiles implements Iterable<ShardFile>, FilesFound {
+  readonly count: number;
+  /** Of all together. */
+  readonly bytes: number;
+  readonly largest: FilesFound["largest"];
+  /** That their terms name, each once. */
+  readonly xorbs: readonly string[];
+  readonly #shard: Buffer;
+
+  constructor(shard: Buffer, { count, bytes, largest, xorbs }: FilesFound) {
+    this.#shard = shard;
+    this.count = count;
+    this.bytes = bytes;
+    this.largest = largest;
+    this.xorbs = xorbs;
+  }
+
+  *[Symbol.iterator](): Iterator<ShardFile> {
+    for (const file of readFiles(new Rows(this.#shard))) if (typeof file === "object") yield file;
+  }
 }
 
 class Rows {
@@ -75,20 +129,16 @@ const cutOff = "the shard is cut off";
 const isBookend = (row: Buffer): boolean => row.subarray(0, hashBytes).every((byte) => byte === 0xff);
 const hashOf = (row: Buffer): string => toHex(row.subarray(0, hashBytes));
 
-function readFiles(rows: Rows): readonly ShardFile[] | string {
-  const files: ShardFile[] = [];
-  for (;;) {
-    const head = rows.next();
-    if (head === undefined) return cutOff;
-    if (isBookend(head)) return files;
-    if (files.length === shardFilesMax) return `the shard has more than ${shardFilesMax} files`;
-    const file = readFile(head, rows);
-    if (typeof file === "string") return file;
-    files.push(file);
+/** Each file, and undefined where it goes on for long; ends with what is wrong, where something is. `rows` is then behind them. */
+function* readFiles(rows: Rows): Generator<ShardFile | string | undefined> {
+  for (let head = rows.next(); head !== undefined; head = rows.next()) {
+    if (isBookend(head)) return;
+    yield yield* readFile(head, rows);
   }
+  yield cutOff;
 }
 
-function readFile(head: Buffer, rows: Rows): ShardFile | string {
+function* readFile(head: Buffer, rows: Rows): Generator<undefined, ShardFile | string> {
   const [hash, flags, count] = [hashOf(head), head.readUInt32LE(32), head.readUInt32LE(36)];
   const verified = (flags & withVerification) !== 0;
   if (!rows.has(verified ? 2 * count : count)) return cutOff;
@@ -99,6 +149,7 @@ function readFile(head: Buffer, rows: Rows): ShardFile | string {
     const [bytes, from, to] = [row.readUInt32LE(36), row.readUInt32LE(40), row.readUInt32LE(44)];
     if (from >= to) return `term ${n} of file ${hash} has no chunk`;
     terms.push({ xorb: hashOf(row), bytes, from, to });
+    if (n % stepTerms === 0) yield;
   }
   const verification = verified ? Array.from({ length: count }, () => hashOf(rows.next() as Buffer)) : null;
   if ((flags & withMetadata) === 0) return { hash, terms, verification, sha256: null };

@@ -13,7 +13,7 @@ import { Kept } from "./kept.ts";
 import { toHex } from "./hash-text.ts";
 import { nameOf, refuseDamage, StoredChunks } from "./stored-chunks.ts";
 import { writeXorbShard, type Shard, type ShardFile } from "./shard.ts";
-import { partOf, type FileTerm } from "./terms.ts";
+import { bytesOf, partOf, type FileTerm } from "./terms.ts";
 import type { Threads } from "./threads.ts";
 import { sentXorbMaxBytes, xorbChunksMax, xorbMaxBytes } from "./xorb.ts";
 import { tableMaxBytes, XorbTable } from "./xorb-table.ts";
@@ -139,15 +139,12 @@ export class XetStore {
     scope: Scope,
     { folder, onProgress }: { readonly folder: string; readonly onProgress?: (done: number, all: number) => void },
   ): Promise<Taken> {
-    const sizes = files.map(({ terms }) => terms.reduce((bytes, term) => bytes + term.bytes, 0));
-    const all = sizes.reduce((sum, size) => sum + size, 0);
     const { fileMaxBytes, shardFilesMaxBytes } = this.#options.limits;
-    const large = files.find((_, n) => (sizes[n] ?? 0) > fileMaxBytes);
-    if (large !== undefined)
-      return { ok: false, says: `The file ${large.hash} is too large: one file may have ${fileMaxBytes} bytes.` };
+    const { bytes: all, largest, xorbs } = files;
+    if (largest.bytes > fileMaxBytes)
+      return { ok: false, says: `The file ${largest.hash} is too large: one file may have ${fileMaxBytes} bytes.` };
     if (all > shardFilesMaxBytes)
       return { ok: false, says: `The files of one shard may have ${shardFilesMaxBytes} bytes together, not ${all}.` };
-    const xorbs = [...new Set(files.flatMap(({ terms }) => terms.map(({ xorb }) => xorb)))];
     using _held = await this.blobs.hold(xorbs.map(nameOf));
     const held = await this.rows.held(xorbs, namesOf(scope));
     const missing = xorbs.find((xorb) => !held.has(xorb));
@@ -189,7 +186,7 @@ export class XetStore {
   ): Promise<{ readonly row: XetFileRow; readonly known: boolean } | { readonly says: string }> {
     const wrong = await this.#wrongTree(file);
     if (wrong !== undefined) return { says: wrong };
-    const bytes = file.terms.reduce((sum, term) => sum + term.bytes, 0);
+    const bytes = bytesOf(file.terms);
     const here = file.sha256 === null ? undefined : await findLarge(folder, file.sha256);
     // Its digest was checked when it came to this repository, and never is again: a writer of another learns nothing of it by the time.
     const known = here?.by === "xet" && here.hash === file.hash;

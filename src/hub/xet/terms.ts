@@ -16,6 +16,10 @@ export interface Part {
   readonly skip: number;
 }
 
+export function bytesOf(terms: readonly FileTerm[]): number {
+  return terms.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
 /** The terms that have bytes `[from, to)` of a file, each cut to the chunks that have them. */
 export async function partOf(
   terms: readonly FileTerm[],
