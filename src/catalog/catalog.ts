@@ -86,7 +86,7 @@ export class Catalog {
     this.spaceEvents = new SpaceEvents(db, sql, effects, notices);
     this.builds = new Builds(db, sql, effects, notices);
     this.releases = new Releases(db);
-    this.settings = new Settings(db);
+    this.settings = new Settings(db, sql, effects);
     this.largeFiles = new LargeFiles(db, sql, effects);
     this.calls = calls;
     this.receipts = new Receipts(db, sql);

@@ -213,8 +213,9 @@ export class Calls {
     return this.#open.get(id)?.terms;
   }
 
-  async left(call: string): Promise<void> {
-    await this.#ports.engine.submit({ type: "leave", call });
+  /** `mark`: of the request whose effect it is. */
+  async left(call: string, mark?: string): Promise<void> {
+    await this.#ports.engine.submit({ type: "leave", call }, mark);
   }
 
   /** The visitor of a request went away: its waiting calls leave the queue; a running one is marked, and ended where the Space wants that. */

@@ -11,6 +11,7 @@ import { buildLimits } from "../core/builds/model.ts";
 import { openCallsOn } from "../core/views.ts";
 import type { Draft, Emitter, Entry } from "../evidence/entry.ts";
 import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
+import type { ProviderSettings } from "../identity/provider-settings.ts";
 import { SecretBox } from "../identity/secret-box.ts";
 import { openRepositories, type RepositoryStore } from "../hub/repository.ts";
 import { sessionCookie, Sessions } from "../identity/sessions.ts";
@@ -51,6 +52,13 @@ import { WebhookDesk } from "./webhooks/desk.ts";
 import type { Posted, Posting } from "../contract/posting.ts";
 
 export const card: DeviceFacts = { index: 0, uuid: "GPU-0", name: "simulated", slots: 1, simulated: true };
+
+/** By whom people may sign in elsewhere. */
+export const acme: ProviderSettings = {
+  ...{ name: "acme", label: "Acme", issuer: "https://id.example", clientId: "waybill", secret: null },
+  ...{ scopes: ["openid"], accountClaim: "preferred_username", newAccounts: true, tier: "free" },
+  ...{ emailDomains: [], groups: [], groupsClaim: "groups" },
+};
 
 /** The test's end of a node's connection. */
 export class TestNode {
@@ -499,6 +507,7 @@ export class ControlWorld implements AsyncDisposable {
       resolver,
       sessions: this.sessions,
       visitKey: new Uint8Array(32).fill(3),
+      providers: [acme],
       about,
       onAccount: () => undefined,
       onWrongPassword: () => undefined,

@@ -1,32 +1,25 @@
 /** A first sign-in by a provider: the account that it makes, and what is kept of that. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ControlWorld } from "./control.suite.ts";
+import { acme, ControlWorld } from "./control.suite.ts";
 import { Providers } from "./providers.ts";
 
-const issuer = "https://id.example";
-const dora = { issuer, subject: "1", claims: { preferred_username: "Dora" } };
+const dora = { issuer: acme.issuer, subject: "1", claims: { preferred_username: "Dora" } };
 const where = { request: "q_1", address: "192.0.2.7" };
 
 async function open(onAccount: () => void = () => undefined) {
   const world = await ControlWorld.open();
   const providers = new Providers({
     ...{ catalog: world.catalog, clock: world.clock, effects: world.server.effects, onAccount },
-    settings: [
-      {
-        ...{ name: "acme", label: "Acme", issuer, clientId: "waybill", secret: null, scopes: ["openid"] },
-        ...{ accountClaim: "preferred_username", newAccounts: true, tier: "free" },
-        ...{ emailDomains: [], groups: [], groupsClaim: "groups" },
-      },
-    ],
+    settings: [acme],
   });
-  const [acme] = providers.all;
-  assert.ok(acme);
+  const [provider] = providers.all;
+  assert.ok(provider);
   const entries = async () => {
     const page = await world.catalog.audit.list({ action: "account.create" }, { page: undefined, limit: 10 });
     return page?.items.map(({ account, outcome }) => [account, outcome]);
   };
-  return { world, arrive: (person = dora) => providers.arrive(acme, person, where), entries };
+  return { world, arrive: (person = dora) => providers.arrive(provider, person, where), entries };
 }
 
 describe("a first sign-in by a provider", () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { Catalog } from "../catalog/catalog.ts";
@@ -9,10 +10,16 @@ import { MemoryJournal, MemoryStore } from "../journal/index.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
 import { instant } from "../stdx/time.ts";
 import { createChecked } from "./described/checked.suite.ts";
-import { commitBytes, ControlWorld } from "./control.suite.ts";
+import { ControlWorld } from "./control.suite.ts";
+import { hubVerbs } from "./keyed-hub.suite.ts";
+import { addressOf, elsewhere, verbs } from "./keyed-verbs.suite.ts";
 import { RequestEffects } from "./request-effects.ts";
 import { keptMs, keysOfAccountMax, RequestKeys } from "./request-keys.ts";
 import type { GivenAnswer } from "./request-keys.ts";
+
+const description = JSON.parse(readFileSync(new URL("../../share/openapi.json", import.meta.url), "utf8")) as {
+  readonly paths: Readonly<Record<string, object>>;
+};
 
 type Who = "alice" | "admin";
 type Scopes = readonly ("read" | "write" | "admin")[];
@@ -195,156 +202,43 @@ describe("a request with an Idempotency-Key", () => {
   });
 });
 
-/** What each verb is asked, and where its effect can be counted. */
-interface Verb {
-  readonly path: string | ((world: ControlWorld) => Promise<string>);
-  readonly sent: Sent;
-  readonly before?: (world: ControlWorld) => Promise<unknown>;
-  readonly effects: (world: ControlWorld) => Promise<number>;
-}
-
-const events = async (world: ControlWorld): Promise<number> =>
-  (await world.catalog.spaceEvents.list("alice/demo", { limit: 100 }))?.items.length ?? 0;
-const changes = async (world: ControlWorld): Promise<number> =>
-  (await world.environments.changes("alice/demo", 100)).length;
-const builds = async (world: ControlWorld): Promise<number> =>
-  (await world.catalog.builds.list("alice/demo", 100)).length;
-const buildEvents = async (world: ControlWorld): Promise<number> => {
-  const [row] = await world.catalog.builds.list("alice/demo", 1);
-  return row ? (await world.catalog.builds.events(row.id)).length : 0;
-};
-const settings = async (world: ControlWorld, type: string): Promise<number> =>
-  (await world.journal.read(1, 1_000)).flatMap((record) => record.events).filter((event) => event.type === type).length;
-const commitDemo = async (world: ControlWorld): Promise<unknown> =>
-  world.commits.commit({ owner: "alice", name: "demo", bytes: commitBytes({ "README.md": "1" }), author: "alice" });
-const newest = async (world: ControlWorld): Promise<string> =>
-  (await world.catalog.builds.list("alice/demo", 1))[0]?.id ?? "none";
-
-const webhooksOf = (world: ControlWorld) => world.catalog.webhooks.of("alice");
-const webhooks = async (world: ControlWorld): Promise<number> => webhooksOf(world).length;
-const addWebhook = (world: ControlWorld): Promise<unknown> =>
-  world.server.webhooks.add({ url: "https://hooks.example/" }, { owner: "alice", by: "alice" });
-
-const verbs: Readonly<Record<string, Verb>> = {
-  "POST tokens": {
-    path: "/api/tokens",
-    sent: { who: "admin", body: newToken },
-    effects: async (world) => (await world.catalog.tokens.list("alice")).filter(({ name }) => name === "ci").length,
-  },
-  "PATCH tier": {
-    path: "/api/tiers/free",
-    sent: { who: "admin", method: "PATCH", body: { runsMax: 7 } },
-    effects: (world) => settings(world, "tier-set"),
-  },
-  "PATCH pool": {
-    path: "/api/pools/main",
-    sent: { who: "admin", method: "PATCH", body: { queueMax: 7 } },
-    effects: (world) => settings(world, "pool-set"),
-  },
-  "PUT drain": {
-    path: "/api/pools/main/drain",
-    sent: { who: "admin", method: "PUT", body: { reason: "dust" } },
-    effects: (world) => settings(world, "drain-set"),
-  },
-  "POST node token": {
-    path: "/api/nodes/n2/token",
-    sent: { who: "admin" },
-    effects: async (world) => (await world.catalog.tokens.list("admin")).filter(({ name }) => name === "n2").length,
-  },
-  "PATCH settings": {
-    path: "/api/spaces/alice/demo/settings",
-    sent: { method: "PATCH", body: { replicas: "3" } },
-    effects: async (world) => Number(world.spaces.get("alice/demo")?.settings.replicas === 3),
-  },
-  "POST pause": { path: "/api/spaces/alice/demo/pause", sent: {}, effects: events },
-  "POST variables": {
-    path: "/api/spaces/alice/demo/variables",
-    sent: { body: { key: "A", value: "1" } },
-    effects: changes,
-  },
-  "POST secrets": {
-    path: "/api/spaces/alice/demo/secrets",
-    sent: { body: { key: "S", value: "1" } },
-    effects: changes,
-  },
-  "DELETE variables": {
-    path: "/api/spaces/alice/demo/variables",
-    before: (world) =>
-      world.environments.set(
-        { kind: "variable", space: "alice/demo", name: "A" },
-        { value: "1", description: null, account: "alice" },
-      ),
-    sent: { method: "DELETE", body: { key: "A" } },
-    effects: changes,
-  },
-  "POST webhooks": {
-    path: "/api/webhooks",
-    sent: { body: { url: "https://hooks.example/" } },
-    effects: webhooks,
-  },
-  "DELETE webhook": {
-    before: addWebhook,
-    path: async (world) => `/api/webhooks/${webhooksOf(world)[0]?.id}`,
-    sent: { method: "DELETE" },
-    effects: async (world) => 1 - webhooksOf(world).length,
-  },
-  "POST webhook's secret": {
-    before: addWebhook,
-    path: async (world) => `/api/webhooks/${webhooksOf(world)[0]?.id}/secret`,
-    sent: {},
-    effects: async (world) => Number(webhooksOf(world)[0]?.formerKey !== null),
-  },
-  "POST commit": {
-    path: "/api/spaces/alice/demo/commit/main",
-    sent: { body: commitBytes({ "README.md": "2" }) },
-    effects: builds,
-  },
-  "POST cancel": {
-    before: commitDemo,
-    path: async (world) => `/api/builds/${await newest(world)}/cancel`,
-    sent: {},
-    effects: buildEvents,
-  },
-  "POST retry": {
-    before: async (world) => {
-      await commitDemo(world);
-      await world.builds.cancel(await newest(world), { kind: "owner", name: "alice" });
-    },
-    path: async (world) => `/api/builds/${await newest(world)}/retry`,
-    sent: {},
-    effects: builds,
-  },
-  "PATCH build": {
-    before: commitDemo,
-    path: async (world) => `/api/builds/${await newest(world)}`,
-    sent: { method: "PATCH", who: "admin", body: { priority: 5 } },
-    effects: buildEvents,
-  },
-};
-
 describe("L13: a process that dies between effect and answer", () => {
-  for (const [name, { path, sent, before, effects }] of Object.entries(verbs)) {
-    test(`${name}: the next try answers as the first would have, and has no second effect`, async () => {
+  test("is tried with every verb of the description, but for those that are named with a reason", () => {
+    const changing = Object.entries(description.paths).flatMap(([path, methods]) =>
+      Object.keys(methods)
+        .filter((method) => ["post", "put", "patch", "delete"].includes(method))
+        .map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    assert.deepEqual([...Object.keys(verbs), ...Object.keys(elsewhere)].toSorted(), changing.toSorted());
+  });
+
+  for (const [route, verb] of Object.entries({ ...verbs, ...hubVerbs })) {
+    test(`${route}: the next try answers as the first would have, and has no second effect`, async () => {
       const [store, memory] = [new MemoryStore(), memorySql()];
       const dying = dyingAt(memory, /update "requestKeys" set "answer"/);
       const first = await asking({ store, sql: dying });
       await first.world.space();
-      await before?.(first.world);
-      const asked = typeof path === "string" ? path : await path(first.world);
-      const none = await effects(first.world);
-      const unanswered = await first.ask(asked, { ...sent, key: '"a"' });
-      assert.equal(unanswered.status, 500);
+      await verb.before?.(first.world);
+      const address = await addressOf(route, verb, first.world);
+      const sent = { ...verb, method: route.split(" ")[0] as "POST", key: '"a"' };
+      const before = await verb.shows(first.world);
+      const unanswered = await first.ask(address, sent);
+      assert.equal(unanswered.status, 500, unanswered.text);
       await stop(first.world);
 
       const { world, ask } = await asking({ store, sql: memory, folder: first.world.folder, drawn: later });
       await using _ = world;
       await world.spaces.recover();
       await world.builds.recover();
-      const made = await effects(world);
-      const again = await ask(asked, { ...sent, key: '"a"' });
+      const made = await verb.shows(world);
+      assert.notDeepEqual(made, before, "its effect is there");
+      if (typeof made === "number" && typeof before === "number") assert.equal(Math.abs(made - before), 1);
+      const again = await ask(address, sent);
       assert.ok(again.status < 300 && !again.replayed, `${again.status} ${again.text}`);
-      assert.deepEqual(await ask(asked, { ...sent, key: '"a"' }), { ...again, replayed: true });
-      assert.deepEqual([made - none, (await effects(world)) - none], [1, 1]);
+      assert.deepEqual(await verb.shows(world), made, "and not a second time");
+      assert.deepEqual(await ask(address, sent), { ...again, replayed: true });
+      const log = await world.catalog.audit.list({}, { page: undefined, limit: 100 });
+      assert.equal(log?.items.length, 1, JSON.stringify(log?.items));
       assert.deepEqual(world.failures, []);
     });
   }

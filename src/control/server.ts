@@ -413,7 +413,7 @@ export class Server {
 
   /** As if its visitor had left: a waiting call leaves the queue, a running one is marked, and ended where its Space wants that. */
   async cancelCall(id: string): Promise<void> {
-    await this.#parts.calls.left(id);
+    await this.#parts.calls.left(id, this.effects.take() ?? undefined);
     await this.calls.caughtUp();
   }
 

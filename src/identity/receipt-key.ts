@@ -99,7 +99,7 @@ export class ReceiptKeys {
     const succession = await signed(successionText({ origin: this.origin, size, from, to }), before, after);
     const checkpoint = await signed(text, before, after);
     const stored = { ...made, successions: [...this.successions, succession] };
-    await this.#settings.set(settingKey, JSON.stringify(stored));
+    await this.#settings.set(settingKey, JSON.stringify(stored), { asked: true });
     [this.#stored, this.#current] = [stored, next];
     return checkpoint;
   }

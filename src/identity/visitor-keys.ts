@@ -150,7 +150,8 @@ export class VisitorKeyring implements VisitorKeys {
       return { ok: false, says: `${keysMax} keys are held already; the oldest goes when its last token has ended.` };
     if (!this.#kept.some(({ stage }) => stage === "next")) {
       const former = this.#kept.slice(1);
-      await this.#keep([this.#first, freshKey(random, "next", clock.wall()), ...former]);
+      // From here on a start finishes it; what is to be dropped only an order does.
+      await this.#keep([this.#first, freshKey(random, "next", clock.wall()), ...former], { asked: !dropFormer });
     }
     await publish(this.#kept);
     return { ok: true, behind: await this.#promote(dropFormer) };
@@ -163,16 +164,16 @@ export class VisitorKeyring implements VisitorKeys {
       .map((key) => ({ ...key, stage: "current", since }) as const);
     const before = { ...this.#first, stage: "former", since } as const;
     const former = this.#kept.filter(({ stage }) => stage === "former");
-    await this.#keep([...next, before, ...former]);
+    await this.#keep([...next, before, ...former], { asked: !dropFormer });
     const behind = await this.#parts.publish(this.#kept);
     if (!dropFormer) return behind;
-    await this.#keep(next);
+    await this.#keep(next, { asked: true });
     return this.#parts.publish(this.#kept);
   }
 
   /** On the disk first: a start that does not know a key refuses its tokens. */
-  async #keep(keys: readonly Key[]): Promise<void> {
-    await this.#parts.settings.set(settingKey, stored(keys));
+  async #keep(keys: readonly Key[], { asked = false } = {}): Promise<void> {
+    await this.#parts.settings.set(settingKey, stored(keys), { asked });
     this.#kept = keys;
     this.#keys.take(keys);
   }

@@ -65,7 +65,7 @@ export const receiptsRoute: Route = (api, server) => {
     const caller = administrator(c);
     if (caller instanceof Response) return caller;
     try {
-      await server.receipts.rotate();
+      if (!server.effects.made) await server.receipts.rotate();
     } catch (error) {
       if (error instanceof TooManyKeys) return refuse(c, "control/conflict", { detail: `No: ${error.message}.` });
       throw error;
