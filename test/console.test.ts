@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import type { Browser, BrowserContext } from "playwright-core";
+import { en } from "../src/console/words/en.ts";
 import { needs } from "./support/needs.ts";
 import { openChromium, signIn } from "./support/browser.ts";
 import { violations, widerBy } from "./support/console-page.ts";
@@ -530,18 +531,30 @@ describe("the console", chromiumNeeds, () => {
     await page.getByRole("link", { name: "Sign in" }).waitFor();
   });
 
-  test("goes on when the platform was killed under an open page and is there again", async () => {
-    await using context = await visitor("alice");
-    const page = await context.newPage();
-    await page.goto(`${up.url}/`);
-    await page.locator("main").getByText("running").first().waitFor();
-    await up.kill();
-    await page.getByText("Not updated since").waitFor(); // Once, though there are several lists.
-    assert.ok(await page.locator("main").getByText("alice/demo").first().isVisible(), "what was known stays");
-    await up.up();
-    await page.getByText("Not updated since").waitFor({ state: "detached" });
-    await until("it is shown that it runs", () => page.locator("main").getByText("running").first().isVisible());
-  });
+  const ends = { "was killed": () => up.kill(), "stopped in order": () => up.stop() };
+  for (const [name, end] of Object.entries(ends))
+    test(`goes on when the platform ${name} under open pages and is there again, a log among them`, async () => {
+      await using context = await visitor("alice");
+      const [page, log] = [await context.newPage(), await context.newPage()];
+      await page.goto(`${up.url}/`);
+      await page.locator("main").getByText("running").first().waitFor();
+      await log.goto(`${up.url}/spaces/${app.space}/logs`);
+      const isOpen = log.locator("main").getByText(/so far; more come by themselves\.$/);
+      await isOpen.waitFor();
+      await end();
+      await page.getByText("Not updated since").waitFor(); // Once, though there are several lists.
+      assert.ok(await page.locator("main").getByText("alice/demo").first().isVisible(), "what was known stays");
+      await log.locator("main").getByText(en.logLost).waitFor();
+      await up.up();
+      await page.getByText("Not updated since").waitFor({ state: "detached" });
+      await until("it is shown that it runs", () => page.locator("main").getByText("running").first().isVisible());
+      await isOpen.waitFor();
+      await visit(`${app.url}/say?line=after-it-${name.split(" ")[0]}`, alice);
+      await log
+        .locator("main")
+        .getByText(`after-it-${name.split(" ")[0]}`)
+        .waitFor();
+    });
 });
 
 /** A sentence as it is shown: what stands between backticks is code. */

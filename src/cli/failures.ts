@@ -39,7 +39,7 @@ export function describeFailure(error: unknown): Failure {
   }
   const known = error as Error & { code?: string; next?: string };
   if (error.name === "ServerUnreachable") {
-    const next = "Start it with `waybill up`, or set WAYBILL_URL to where it runs.";
+    const next = known.next ?? "Start it with `waybill up`, or set WAYBILL_URL to where it runs.";
     return failure(exit.unreachable, "server-unreachable", withCause(error), next, "platform");
   }
   if (error.name === "FolderRefused")

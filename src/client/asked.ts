@@ -23,6 +23,8 @@ export interface LogOptions extends Watching {
   readonly replica?: string | undefined;
   /** Go on with new lines until the log ends or `signal` is aborted; a stream that breaks is opened again where it was. */
   readonly follow?: boolean | undefined;
+  /** It is known to be there: one that is followed is waited for also before its first answer. */
+  readonly isThere?: boolean | undefined;
 }
 
 /** What of a pool may be changed. */

@@ -5,9 +5,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { BuildView, CommitView, SpaceState, SpaceView } from "../contract/api.ts";
 import type { LogLine, ReplicaPhase } from "../contract/agent.ts";
 import type { WaybillClient } from "./api.ts";
-import { ApiError, WaitOver } from "./errors.ts";
+import { ApiError, ServerUnreachable, WaitOver } from "./errors.ts";
 import { folderLimits, listFolder } from "./folder.ts";
 import type { FolderFile, FolderLimits } from "./folder.ts";
+import { answered, type Watching } from "./following.ts";
 
 export type DeployEvent =
   | { readonly type: "folder"; readonly files: number; readonly bytes: number }
@@ -16,14 +17,14 @@ export type DeployEvent =
   | { readonly type: "line"; readonly line: LogLine }
   | { readonly type: "space"; readonly space: SpaceView };
 
-export interface DeployOptions {
+/** Once its files are stored it is waited for the platform where that goes away. */
+export interface DeployOptions extends Watching {
   readonly summary?: string | undefined;
   /** Made private before anything of it is there. */
   readonly private?: boolean | undefined;
   readonly limits?: FolderLimits | undefined;
   /** Called in order, for each change and each line of the build's log. */
   readonly onEvent?: ((event: DeployEvent) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
   /** How long to wait for the end, in all; `WaitOver` after that, and the work goes on. */
   readonly waitMs?: number | undefined;
 }
@@ -71,15 +72,23 @@ export async function deployFolder(
     const build = commit.build === null ? null : await followBuild(client, commit.build, watching);
     const { noBuild } = commit;
     if (noBuild && noBuild.why !== "unchanged")
-      return { space: await client.space(space, { signal }), build: null, noBuild, ok: false, says: noBuild.says };
+      return { space: await viewOf(client, space, watching), build: null, noBuild, ok: false, says: noBuild.says };
     if (build === null) return unchanged(await followUnchanged(client, space, watching));
     if (build.outcome !== "ok")
-      return { space: await client.space(space, { signal }), build, noBuild: null, ok: false, says: build.says };
+      return { space: await viewOf(client, space, watching), build, noBuild: null, ok: false, says: build.says };
     return started(await followStart(client, space, before, watching), build, before);
   } catch (error) {
+    if (error instanceof ServerUnreachable) throw error.withNext(onceBack(space));
     if (!limit.aborted || options.signal?.aborted) throw error;
     throw new WaitOver(`${space} was not ready in time; the work goes on.`, { cause: error });
   }
+}
+
+const onceBack = (space: string): string =>
+  `Its files are stored. Start it with \`waybill up\`; then \`waybill builds ${space}\` says what became of them.`;
+
+async function viewOf(client: WaybillClient, space: string, watching: DeployOptions): Promise<SpaceView> {
+  return await answered(() => client.space(space, { signal: watching.signal }), watching);
 }
 
 /** Before anything of it is there. */
@@ -114,16 +123,19 @@ async function replicasOf(client: WaybillClient, space: string, signal: AbortSig
   }
 }
 
-async function followBuild(client: WaybillClient, id: string, { onEvent, signal }: DeployOptions): Promise<BuildView> {
+async function followBuild(client: WaybillClient, id: string, options: DeployOptions): Promise<BuildView> {
+  const { onEvent } = options;
   const gone = new AbortController();
-  const both = AbortSignal.any([gone.signal, ...(signal ? [signal] : [])]);
+  const both = AbortSignal.any([gone.signal, ...(options.signal ? [options.signal] : [])]);
+  // That the platform is away is told once, where its stages are asked for.
   const log = (async () => {
-    for await (const line of client.buildLog(id, { follow: true, signal: both })) onEvent?.({ type: "line", line });
+    for await (const line of client.buildLog(id, { follow: true, isThere: true, signal: both }))
+      onEvent?.({ type: "line", line });
   })();
   const stages = poll(
-    () => client.build(id, { signal }),
+    () => client.build(id, { signal: both }),
     (build) => build.outcome !== null,
-    { signal, onChange: (build) => onEvent?.({ type: "build", build }) },
+    { ...options, signal: both, onChange: (build) => onEvent?.({ type: "build", build }) },
   );
   // Every line of the log is told before the build's end is acted on.
   try {
@@ -134,15 +146,11 @@ async function followBuild(client: WaybillClient, id: string, { onEvent, signal 
 }
 
 /** Nothing was built: the release that is there runs, or says why not. */
-async function followUnchanged(
-  client: WaybillClient,
-  space: string,
-  { onEvent, signal }: DeployOptions,
-): Promise<SpaceView> {
+async function followUnchanged(client: WaybillClient, space: string, options: DeployOptions): Promise<SpaceView> {
   return await poll(
-    () => client.space(space, { signal }),
+    () => client.space(space, { signal: options.signal }),
     ({ state }) => state === "running" || isDown(state),
-    { signal, onChange: (view) => onEvent?.({ type: "space", space: view }) },
+    { ...options, onChange: (view) => options.onEvent?.({ type: "space", space: view }) },
   );
 }
 
@@ -151,17 +159,24 @@ async function followStart(
   client: WaybillClient,
   space: string,
   before: Before,
-  { onEvent, signal }: DeployOptions,
+  options: DeployOptions,
 ): Promise<SpaceView> {
-  const appears = AbortSignal.timeout(startAppearsMs);
+  let appears = AbortSignal.timeout(startAppearsMs);
   return await poll(
-    () => client.space(space, { signal }),
+    () => client.space(space, { signal: options.signal }),
     (view) => {
       const fresh = freshOf(view, before);
       if (fresh.length > 0) return isRunning(view, before) || fresh.every(({ phase }) => endedPhases.has(phase));
       return appears.aborted && isDown(view.state);
     },
-    { signal, onChange: (view) => onEvent?.({ type: "space", space: view }) },
+    {
+      ...options,
+      onChange: (view) => options.onEvent?.({ type: "space", space: view }),
+      onBack() {
+        appears = AbortSignal.timeout(startAppearsMs); // Its node comes back after it.
+        options.onBack?.();
+      },
+    },
   );
 }
 
@@ -194,11 +209,12 @@ function started(space: SpaceView, build: BuildView, before: Before): Deployed {
 async function poll<View>(
   ask: () => Promise<View>,
   isOver: (view: View) => boolean,
-  { signal, onChange }: { signal: AbortSignal | undefined; onChange: (view: View) => void },
+  { onChange, ...watching }: Watching & { readonly onChange: (view: View) => void },
 ): Promise<View> {
+  const { signal } = watching;
   let told = "";
   for (let waitMs = pollFirstMs; ; waitMs = Math.min(pollMostMs, waitMs * 1.5)) {
-    const view = await ask();
+    const view = await answered(ask, watching);
     const text = JSON.stringify(view);
     if (text !== told) onChange(view);
     told = text;

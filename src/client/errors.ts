@@ -20,10 +20,17 @@ export class ServerUnreachable extends Error {
   override readonly name = "ServerUnreachable";
   readonly code = "server-unreachable";
   readonly url: string;
+  /** What to do, where that is more than to start it. */
+  readonly next: string | undefined;
 
-  constructor(url: string, says: string, cause: unknown) {
+  constructor(url: string, says: string, cause: unknown, next?: string) {
     super(`Waybill at ${url} ${says}.`, { cause });
     this.url = url;
+    this.next = next;
+  }
+
+  withNext(next: string): ServerUnreachable {
+    return new ServerUnreachable(this.url, "does not answer", this.cause, next);
   }
 }
 

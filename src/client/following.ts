@@ -1,4 +1,4 @@
-/** Streams that are followed: one that breaks is opened again after the last line that came, for some minutes of nobody there. */
+/** What is followed, streams and questions: it goes on where it broke, for some minutes of nobody there. */
 import { setTimeout as delay } from "node:timers/promises";
 import { ApiError, ServerUnreachable } from "./errors.ts";
 
@@ -9,6 +9,8 @@ export interface Watching {
   readonly onLost?: ((why: Error, forMs: number) => void) | undefined;
   /** It goes on. */
   readonly onBack?: (() => void) | undefined;
+  /** What lies between two attempts; time, where it is not said. */
+  readonly pause?: ((ms: number) => Promise<void>) | undefined;
 }
 
 /** A stream that is open, and what its breaking is called. */
@@ -30,32 +32,69 @@ const triedForMs = Array.from({ length: triesMost }, (_, tries) => pauseOf(tries
 /** `open`: after the lines that came. `canGoOn`: whether opening it again would leave out nothing. */
 export async function* followed<Line>(
   open: () => Promise<Opened<Line>>,
-  { signal, onLost, onBack }: Watching,
+  watching: Watching,
   canGoOn: () => boolean,
 ): AsyncGenerator<Line> {
-  let isLost = false;
-  for (let tries = 0; ; tries += 1) {
+  const attempts = new Attempts(watching);
+  for (;;) {
     let broken: Opened<Line>["broken"] = (error) => error;
     let openedAt: number | undefined;
     try {
       const opened = await open();
       openedAt = performance.now();
-      if (isLost) onBack?.();
-      isLost = false;
+      attempts.isBack();
       ({ broken } = opened);
       for await (const line of opened.lines) {
-        tries = 0;
+        attempts.count = 0;
         yield line;
       }
       return;
     } catch (error) {
       const told = error instanceof ApiError ? error : broken(error);
-      if (openedAt !== undefined && performance.now() - openedAt >= steadyAfterMs) tries = 0;
-      if (!isPassing(told) || !canGoOn() || tries >= triesMost) throw told;
-      if (!isLost) onLost?.(told, triedForMs);
-      isLost = true;
-      await delay(pauseOf(tries), undefined, { signal });
+      if (openedAt !== undefined && performance.now() - openedAt >= steadyAfterMs) attempts.count = 0;
+      if (!canGoOn()) throw told;
+      await attempts.failed(told);
     }
+  }
+}
+
+/** A question that is asked again and again while nobody answers, as a stream is opened. */
+export async function answered<Answer>(ask: () => Promise<Answer>, watching: Watching): Promise<Answer> {
+  const attempts = new Attempts(watching);
+  for (;;) {
+    try {
+      const answer = await ask();
+      attempts.isBack();
+      return answer;
+    } catch (error) {
+      await attempts.failed(error);
+    }
+  }
+}
+
+/** Those of which nothing came, in a row. */
+class Attempts {
+  count = 0;
+  #isLost = false;
+  readonly #watching: Watching;
+
+  constructor(watching: Watching) {
+    this.#watching = watching;
+  }
+
+  isBack(): void {
+    if (this.#isLost) this.#watching.onBack?.();
+    this.#isLost = false;
+  }
+
+  /** Resolves when it is time for the next; throws where there is none. */
+  async failed(told: unknown): Promise<void> {
+    const { signal, onLost, pause = (ms): Promise<void> => delay(ms, undefined, { signal }) } = this.#watching;
+    if (!isPassing(told) || this.count >= triesMost) throw told;
+    if (!this.#isLost) onLost?.(told, triedForMs);
+    this.#isLost = true;
+    await pause(pauseOf(this.count));
+    this.count += 1;
   }
 }
 

@@ -65,7 +65,7 @@ export class Transport {
   /** A log; one that is followed goes on after the last line that came, also over a restart of the platform. */
   async *lines(path: string, options: LogOptions): AsyncGenerator<LogLine> {
     let after: string | undefined;
-    let isBegun = false;
+    let isBegun = options.isThere === true;
     const open = async (): Promise<Opened<LogLine>> => {
       const lines = await this.opened<LogLine>(path + queryOfLog(options), options.signal, after);
       isBegun = true;

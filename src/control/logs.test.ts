@@ -165,6 +165,32 @@ describe("a Space's log", () => {
     assert.deepEqual(seen, [away, "line 2", "the third"]);
   });
 
+  test("that is followed ends only where its Space is down: where none of its replicas is left and one is to come, it waits for that", async () => {
+    const { world, asked, print, become, ask } = await logs();
+    await using _ = world;
+    print("p_1", ["by the first"]);
+    const { id } = await world.builds.request({ space: "alice/demo", commit: "1", account: "alice" });
+    await become("p_1", "exited");
+    const seen: string[] = [];
+    let isOver = false;
+    const reader = (async () => {
+      for await (const bytes of (await ask("?follow=1")).body ?? [])
+        for (const line of new TextDecoder().decode(bytes).split("\n"))
+          if (line !== "") seen.push((JSON.parse(line) as LogLine).text);
+      isOver = true;
+    })();
+    // It is told that the first's is complete, and asks again.
+    while (asked.length < 4 && !isOver) await immediate();
+    assert.deepEqual([seen, isOver], [["by the first"], false]);
+    print("p_2", ["by the second"]);
+    await become("p_2", "ready");
+    while (seen.length < 3 && !isOver) await immediate();
+    await world.builds.cancel(id, { kind: "owner", name: "alice" });
+    await become("p_2", "exited");
+    await reader;
+    assert.deepEqual(seen, ["by the first", "-- replica p_2 follows p_1 --", "by the second"]);
+  });
+
   test("goes on for a reader who comes back before its node does, also of one replica alone; one that is forgotten begins anew", async () => {
     const { world, node, print, ask } = await logs({ isThere: false });
     await using _ = world;

@@ -44,9 +44,10 @@ export function declare(program: Command, run: Runner): void {
 }
 
 async function deploy(context: Context, folder: string, options: Options): Promise<number> {
-  const [client, { deployFolder }, { DeployLines }, { Progress }, { lengthOf }] = await Promise.all([
+  const [client, { deployFolder }, { watching }, { DeployLines }, { Progress }, { lengthOf }] = await Promise.all([
     context.client(),
     import("../../client/deploy.ts"),
+    import("../watching.ts"),
     import("../draw/deploy.ts"),
     import("../progress.ts"),
     import("../draw/paper.ts"),
@@ -61,7 +62,7 @@ async function deploy(context: Context, folder: string, options: Options): Promi
       summary: options.message,
       private: options.private,
       waitMs: options.timeout,
-      signal: world.signal,
+      ...watching(context, (line) => progress.say(line, what)),
       onEvent: (event) => {
         what = whatGoesOn(event) ?? what;
         progress.say(lines.of(event), what);
