@@ -93,7 +93,7 @@ export class Catalog {
     this.environments = new Environments(db, sql, effects);
     this.domains = new Domains(db, sql, effects);
     this.kept = new Kept(db, sql);
-    this.requestKeys = new RequestKeys(db, sql);
+    this.requestKeys = new RequestKeys(db, sql, effects);
     this.audit = new Audit(db, sql);
     this.apps = new Apps(db, sql);
     this.notices = notices;

@@ -39,10 +39,12 @@ const removedAtOnce = 1_000;
 export class RequestKeys {
   readonly #db: Database;
   readonly #sql: SqlRunner;
+  readonly #effects: Effects;
 
-  constructor(db: Database, sql: SqlRunner) {
+  constructor(db: Database, sql: SqlRunner, effects: Effects) {
     this.#db = db;
     this.#sql = sql;
+    this.#effects = effects;
   }
 
   /** Adds the row, in the place of one that is not younger than `expired`; false where a younger one is there. */
@@ -91,6 +93,12 @@ export class RequestKeys {
       .where("mark", "=", mark)
       .where("answer", "is", null)
       .execute();
+  }
+
+  /** The effect of the request that is under way is there, where no commit of the catalog or the journal could say so: it is git's. */
+  async made(work: string): Promise<void> {
+    const marks = marked(this.#db, this.#effects, work);
+    if (marks.length > 0) await this.#sql.transaction(marks);
   }
 
   /** Forgets a key whose request has had no effect. */

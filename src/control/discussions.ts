@@ -41,11 +41,11 @@ import { no, type Refused } from "./spaces.ts";
 import { Turns } from "../stdx/turns.ts";
 
 export interface DiscussionsParts {
-  readonly catalog: Pick<Catalog, "discussions">;
+  readonly catalog: Pick<Catalog, "builds" | "discussions" | "requestKeys">;
   readonly hub: Hub;
   readonly commits: Commits;
   readonly files: PullFiles;
-  readonly effects: Pick<RequestEffects, "apart">;
+  readonly effects: Pick<RequestEffects, "apart" | "made">;
   readonly clock: Pick<Clock, "wall">;
   readonly random: RandomBytes;
   onFailure(what: string, error: unknown): void;
@@ -135,6 +135,13 @@ export class Discussions {
     });
   }
 
+  /** The pull request that an earlier try of this request has opened. */
+  async proposed(repo: HubRepo): Promise<Extract<Opened, { ok: true }> | undefined> {
+    const { hub, effects } = this.#parts;
+    const num = Number(effects.made?.work ?? 0);
+    return num > 0 ? { ok: true, num, commit: await hub.store.head(hub.folderOf(repo), pullRef(num)) } : undefined;
+  }
+
   /** A commit on a pull request. */
   async commit(repo: HubRepo, num: number, commit: ParsedCommit, by: Participant): Promise<OnPull> {
     return this.#changing(repo, num, async (row, folder) => {
@@ -143,12 +150,13 @@ export class Discussions {
       const full = await this.#refuseMore(folder, row, commit, by);
       if (full) return full;
       const done = await this.#write(folder, row, commit, by);
+      if (done.ok) await this.#parts.catalog.requestKeys.made(done.commit);
       return done.ok ? { ok: true, commit: done.commit } : notStored(done);
     });
   }
 
   async comment(repo: HubRepo, num: number, text: string, by: Participant): Promise<Said> {
-    return this.#changing(repo, num, async (row) => {
+    return this.#saying(repo, num, async (row) => {
       const full = await this.#refuseMoreSaid(row, by, text.length);
       if (full) return full;
       const event = this.#event(by, commentOf(text, this.#said(by)));
@@ -158,7 +166,7 @@ export class Discussions {
   }
 
   async retitle(repo: HubRepo, num: number, title: string, by: Participant): Promise<Said> {
-    return this.#changing(repo, num, async (row) => {
+    return this.#saying(repo, num, async (row) => {
       const refused = refuseOther(row, by) ?? (await this.#refuseMoreSaid(row, by, 0));
       if (refused) return refused;
       const event = this.#event(by, { kind: "title", from: row.title, to: title });
@@ -218,7 +226,11 @@ export class Discussions {
   ): Promise<MergedPull> {
     const by = { account, mayWrite: true };
     return this.#changing(repo, num, async (row, folder): Promise<MergedPull> => {
-      const { hub, commits, files } = this.#parts;
+      const { hub, commits, files, effects, catalog } = this.#parts;
+      if (effects.made && row.merged !== null) {
+        const [build] = repo.kind === "spaces" ? await catalog.builds.ofCommit(repo.id, row.merged, 1) : [];
+        return { ok: true, commit: row.merged, build: build?.id ?? null, noBuild: null };
+      }
       const refused = refusePull(row);
       if (refused) return refused;
       if (row.status === "draft")
@@ -367,7 +379,7 @@ export class Discussions {
     { status, comment }: { readonly status: "open" | "closed"; readonly comment: string | null },
     by: Participant,
   ): Promise<Said> {
-    return this.#changing(repo, num, async (row) => {
+    return this.#saying(repo, num, async (row) => {
       const refused = refuseOther(row, by) ?? (await this.#refuseMoreSaid(row, by, comment?.length ?? 0));
       if (refused) return refused;
       if (row.status === "merged" || row.status === status)
@@ -380,6 +392,13 @@ export class Discussions {
       await this.#rows.add(row, [event, ...said], { status });
       return { ok: true, event };
     });
+  }
+
+  /** What an earlier try of this request has said is not said again. */
+  async #saying(repo: HubRepo, num: number, work: (row: DiscussionRow) => Promise<Said>): Promise<Said> {
+    const id = this.#parts.effects.made?.work;
+    const event = typeof id === "string" ? await this.#rows.event({ repo: repo.stored, num }, id) : undefined;
+    return event ? { ok: true, event } : this.#changing(repo, num, work);
   }
 
   async #changing<T>(
@@ -410,7 +429,7 @@ export class Discussions {
       row: DiscussionRow,
     ) => Promise<readonly CommentText[] | Refused>,
   ): Promise<Said> {
-    return this.#changing(repo, num, async (row): Promise<Said> => {
+    return this.#saying(repo, num, async (row): Promise<Said> => {
       const event = await this.#rows.event(row, id);
       if (event?.kind !== "comment")
         return no("control/not-found", `${nounOf(row)} ${num} of ${repo.id} has no comment of that id.`);

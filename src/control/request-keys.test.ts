@@ -11,7 +11,7 @@ import type { SqlRunner } from "../stdx/sql.ts";
 import { instant } from "../stdx/time.ts";
 import { createChecked } from "./described/checked.suite.ts";
 import { ControlWorld } from "./control.suite.ts";
-import { hubVerbs } from "./keyed-hub.suite.ts";
+import { hubElsewhere, hubVerbs, otherCommits } from "./keyed-hub.suite.ts";
 import { addressOf, elsewhere, verbs } from "./keyed-verbs.suite.ts";
 import { RequestEffects } from "./request-effects.ts";
 import { keptMs, keysOfAccountMax, RequestKeys } from "./request-keys.ts";
@@ -19,6 +19,7 @@ import type { GivenAnswer } from "./request-keys.ts";
 
 const description = JSON.parse(readFileSync(new URL("../../share/openapi.json", import.meta.url), "utf8")) as {
   readonly paths: Readonly<Record<string, object>>;
+  readonly "x-elsewhere": readonly { readonly routes?: readonly string[] }[];
 };
 
 type Who = "alice" | "admin";
@@ -210,10 +211,17 @@ describe("L13: a process that dies between effect and answer", () => {
         .map((method) => `${method.toUpperCase()} ${path}`),
     );
     assert.deepEqual([...Object.keys(verbs), ...Object.keys(elsewhere)].toSorted(), changing.toSorted());
+    const ofTheHub = description["x-elsewhere"]
+      .flatMap(({ routes = [] }) => routes)
+      .filter((route) => /^(?:POST|PUT|PATCH|DELETE) \/api\//.test(route));
+    assert.deepEqual([...Object.keys(hubVerbs), ...Object.keys(hubElsewhere)].toSorted(), ofTheHub.toSorted());
   });
 
-  for (const [route, verb] of Object.entries({ ...verbs, ...hubVerbs })) {
-    test(`${route}: the next try answers as the first would have, and has no second effect`, async () => {
+  const commits = Object.entries(otherCommits).map(
+    ([what, verb]) => ["POST /api/{kind}/{owner}/{name}/commit/{rev}", verb, ` ${what}`] as const,
+  );
+  for (const [route, verb, what = ""] of [...Object.entries({ ...verbs, ...hubVerbs }), ...commits]) {
+    test(`${route}${what}: the next try answers as the first would have, and has no second effect`, async () => {
       const [store, memory] = [new MemoryStore(), memorySql()];
       const dying = dyingAt(memory, /update "requestKeys" set "answer"/);
       const first = await asking({ store, sql: dying });
@@ -230,6 +238,7 @@ describe("L13: a process that dies between effect and answer", () => {
       await using _ = world;
       await world.spaces.recover();
       await world.builds.recover();
+      await world.server.discussions.recover();
       const made = await verb.shows(world);
       assert.notDeepEqual(made, before, "its effect is there");
       if (typeof made === "number" && typeof before === "number") assert.equal(Math.abs(made - before), 1);

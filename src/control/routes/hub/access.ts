@@ -50,6 +50,12 @@ const handleWish = z.object({
 export const accessRoute: Route = (api, server) => {
   const { gates } = server;
 
+  /** What an earlier try of this request has decided. */
+  const standing = async (repo: HubRepo, of: Parameters<typeof gates.find>[1]): Promise<AccessDone | undefined> => {
+    const row = server.effects.made && (await gates.find(repo, of));
+    return row && { ok: true, row };
+  };
+
   api.get(`${anyRepo}/user-access-request`, async (c) => {
     const repo = readableRepo(c, server);
     return repo instanceof Response ? repo : c.json(await ownAccess(server, repo, knownCaller(c)));
@@ -92,7 +98,7 @@ export const accessRoute: Route = (api, server) => {
     const of = user ? { account: user } : { id: requestId ?? "" };
     const by = found.caller.account;
     const decision = { status, reason: reason || null, by };
-    return answer(c, server.effects.made ? undefined : await gates.decide(found.repo, of, decision));
+    return answer(c, (await standing(found.repo, of)) ?? (await gates.decide(found.repo, of, decision)));
   });
   api.post(`${anyRepo}/user-access-request/grant`, async (c) => {
     const found = decider(c, server);
@@ -100,7 +106,10 @@ export const accessRoute: Route = (api, server) => {
     const asked = await jsonBody(c, grantWish);
     if (asked instanceof Response) return asked;
     const by = found.caller.account;
-    return answer(c, server.effects.made ? undefined : await gates.grant(found.repo, asked.user, by));
+    return answer(
+      c,
+      (await standing(found.repo, { account: asked.user })) ?? (await gates.grant(found.repo, asked.user, by)),
+    );
   });
 
   for (const [path, kind] of [

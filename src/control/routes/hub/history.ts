@@ -33,6 +33,17 @@ export const historyRoute: Route = (api, server) => {
   const { hub } = server;
   const seconds = (): number => Math.floor(server.clock.wall() / 1000);
 
+  /** A change of references; what an earlier try of this request has made is answered from that. */
+  const changed = async (repo: HubRepo, work: () => Promise<RefChange>): Promise<RefChange> => {
+    const before = server.effects.made;
+    if (before) return { ok: true, commit: before.work ?? "" };
+    return hub.changing(repo, async () => {
+      const done = await work();
+      if (done.ok) await server.catalog.requestKeys.made(done.commit);
+      return done;
+    });
+  };
+
   /** Those that have been opened, by their numbers. */
   const pullsOf = async (repo: HubRepo): Promise<readonly object[]> => {
     const open = await server.catalog.discussions.pulls(repo.stored);
@@ -93,7 +104,7 @@ export const historyRoute: Route = (api, server) => {
     const revision = await hub.revision(repo, from);
     if (revision === undefined || revision === "empty") return noRevision(c, repo, from);
     const wished = { repository: hub.folderOf(repo), name };
-    const made = await hub.changing(repo, () => hub.refs.makeBranch(wished, revision.commit, wish.overwrite === true));
+    const made = await changed(repo, () => hub.refs.makeBranch(wished, revision.commit, wish.overwrite === true));
     noteChange(c, { branch: name, commit: revision.commit });
     return answer(c, made);
   });
@@ -108,7 +119,7 @@ export const historyRoute: Route = (api, server) => {
       });
     if (!(await hub.store.exists(repo.stored))) return noRevision(c, repo, name);
     noteChange(c, { branch: name });
-    return answer(c, await hub.changing(repo, () => hub.refs.deleteBranch({ repository: hub.folderOf(repo), name })));
+    return answer(c, await changed(repo, () => hub.refs.deleteBranch({ repository: hub.folderOf(repo), name })));
   });
 
   api.post(`${anyRepo}/tag/:rev{.+}`, async (c) => {
@@ -122,7 +133,7 @@ export const historyRoute: Route = (api, server) => {
     const wished = { repository: hub.folderOf(repo), name: wish.tag };
     const about = { message: wish.message ?? "", author: authorOf(caller.account), seconds: seconds() };
     noteChange(c, { commit: revision.commit });
-    return answer(c, await hub.changing(repo, () => hub.refs.makeTag(wished, revision.commit, about)));
+    return answer(c, await changed(repo, () => hub.refs.makeTag(wished, revision.commit, about)));
   });
   api.delete(`${anyRepo}/tag/:rev{.+}`, async (c) => {
     const asked = writableRepo(c, server);
@@ -131,7 +142,7 @@ export const historyRoute: Route = (api, server) => {
     const name = c.req.param("rev");
     if (!(await hub.store.exists(repo.stored))) return noRevision(c, repo, name);
     noteChange(c, { tag: name });
-    return answer(c, await hub.changing(repo, () => hub.refs.deleteTag({ repository: hub.folderOf(repo), name })));
+    return answer(c, await changed(repo, () => hub.refs.deleteTag({ repository: hub.folderOf(repo), name })));
   });
 
   api.post(`${anyRepo}/super-squash/:branch{.+}`, async (c) => {
@@ -144,9 +155,10 @@ export const historyRoute: Route = (api, server) => {
     if (!(await hub.store.exists(repo.stored))) return noRevision(c, repo, name);
     const message = wish.message?.trim() ? wish.message : `Super-squash branch '${name}'`;
     const about = { message, author: authorOf(caller.account), seconds: seconds() };
-    const done = await hub.changing(repo, async () => {
+    const done = await changed(repo, async () => {
       const squashed = await hub.refs.squash({ repository: hub.folderOf(repo), name }, about);
       if (!squashed.ok) return squashed;
+      await server.catalog.requestKeys.made(squashed.commit);
       await hub.repos.touched(repo, caller.account);
       if (repo.kind !== "spaces" || name !== builtBranch) return squashed;
       const { commit } = squashed;

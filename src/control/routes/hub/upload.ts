@@ -87,7 +87,8 @@ export const uploadRoute: Route = (api, server) => {
     if (bytes instanceof Response) return bytes;
     const account = "repo" in asked ? asked.caller.account : asked.account;
     const done =
-      (isBuilt ? await server.madeCommit() : undefined) ?? (await commitTo(server, name, { branch, bytes, account }));
+      (isBuilt ? await server.madeCommit() : madeBefore(server)) ??
+      (await commitTo(server, name, { branch, bytes, account }));
     if (done === "no-branch") return noRevision(c, name, branch);
     if (!done.ok) return refuseCommit(c, done);
     noteChange(c, { commit: done.commit, build: done.build });
@@ -134,10 +135,17 @@ export async function commitTo(
     const done = await hub.commit(repo, branch, parsed.commit, account);
     if (!done.ok) return notStored(done);
     const { commit, changed } = done;
+    await server.catalog.requestKeys.made(commit);
     if (repo.kind !== "spaces") return { ok: true, commit, build: null, noBuild: null };
     const started = await commits.landed({ space: repo.id, branch, commit, head: commit, changed, account });
     return { ok: true, commit, ...started };
   });
+}
+
+/** The commit of an earlier try of this request that nothing was to be built of. */
+function madeBefore(server: Server): Extract<Stored, { ok: true }> | undefined {
+  const commit = server.effects.made?.work;
+  return typeof commit === "string" ? { ok: true, commit, build: null, noBuild: null } : undefined;
 }
 
 /** A commit on a pull request, which it opens where that is asked for. */
@@ -156,8 +164,8 @@ async function commitPull(c: ApiContext, server: Server, branch: string): Promis
   const num = pullOf(branch);
   const done =
     num === undefined
-      ? await discussions.propose(repo, parsed.commit, by)
-      : await discussions.commit(repo, num, parsed.commit, by);
+      ? ((await discussions.proposed(repo)) ?? (await discussions.propose(repo, parsed.commit, by)))
+      : (madeBefore(server) ?? (await discussions.commit(repo, num, parsed.commit, by)));
   if (!done.ok) return refuseCommit(c, done);
   const pull = "num" in done ? done.num : num;
   noteChange(c, { commit: done.commit, pull });
