@@ -215,7 +215,6 @@ describe("waybill", () => {
     for (const args of [
       ["nonsense"],
       ["quota", "--nonsense"],
-      ["deploy", "."],
       ["deploy", ".", "--space", "x"],
       [],
       ["pool", "set", "main"],
@@ -406,7 +405,16 @@ describe("waybill", () => {
     });
   });
 
-  test("a deploy that fails ends with 1, its document and, for people, the reason", async () => {
+  test("deploy without a Space's name takes yours of the folder's name", async () => {
+    await app();
+    api.routes.set("GET /api/whoami-v2", { name: "alice" });
+    api.routes.set("GET /api/spaces/alice/app", { ...space, id: "alice/app" });
+    api.routes.set("POST /api/spaces/alice/app/commit/main", { success: true, commitOid: "c".repeat(40), build: null });
+    const { code, out } = await waybill(["deploy", join(folder, "app")]);
+    assert.deepEqual([code, out], [0, "http://alice-demo.localhost:7070\n"]);
+  });
+
+  test("a deploy that fails ends with 1, the problem in its document and, for people, the reason", async () => {
     await app();
     const failedBuild = {
       ...build,
@@ -430,12 +438,14 @@ describe("waybill", () => {
     api.routes.set("GET /api/spaces/alice/demo", { ...space, state: "failed", build: failedBuild, addresses: [] });
     const json = await waybill(["deploy", join(folder, "app"), "--space", "alice/demo", "--json"]);
     assert.equal(json.code, 1);
-    assert.deepEqual(JSON.parse(json.out), {
-      space: "alice/demo",
-      addresses: [],
-      build: { id: "b_1", outcome: "failed" },
-      state: "failed",
-    });
+    const { code, status, owner, detail, next, ...deployed } = JSON.parse(json.out) as Record<string, unknown>;
+    assert.deepEqual(
+      [code, status, owner, detail],
+      ["build/step-failed", 422, "app", "install ended with exit code 1"],
+    );
+    assert.match(String(next), /correct the app and deploy again/);
+    for (const [name, value] of Object.entries({ space: "alice/demo", build: { id: "b_1", outcome: "failed" } }))
+      assert.deepEqual(deployed[name], value);
     const text = await waybill(["deploy", join(folder, "app"), "--space", "alice/demo"]);
     assert.deepEqual([text.code, text.out], [1, ""]);
     const form = text.err.slice(text.err.indexOf("error["));

@@ -1,4 +1,5 @@
 /** `waybill deploy DIR --space OWNER/NAME`: from a folder to a running app. stdout is its address. */
+import { basename, resolve } from "node:path";
 import type { Command } from "commander";
 import type { WaybillClient } from "../../client/api.ts";
 import type { DeployEvent } from "../../client/deploy.ts";
@@ -20,7 +21,7 @@ const appLinesShown = 20;
 const appLogWithinMs = 2_000;
 
 interface Options extends GlobalOptions {
-  readonly space: string;
+  readonly space?: string;
   readonly message?: string;
   readonly private?: true;
   readonly timeout?: number;
@@ -30,20 +31,34 @@ export function declare(program: Command, run: Runner): void {
   program
     .command("deploy")
     .description("send a folder as a Space's content and follow it until it runs or has failed")
-    .argument("<dir>", "the app's folder, with a README.md")
-    .requiredOption("--space <owner/name>", "the Space; made if it is absent", parseSpace)
+    .argument("[dir]", "the app's folder, with a README.md; else this one")
+    .option("--space <owner/name>", "the Space, made if it is absent; else yours of the folder's name", parseSpace)
     .option("-m, --message <text>", "the commit's message")
     .option("--private", "only who may read the Space knows of it and visits its app")
     .option("--timeout <length>", "stop watching after this long; the work goes on", parseLength)
     .action(
       run(async (world, command) => {
         const options = command.optsWithGlobals<Options>();
-        return await deploy(contextOf(world, command), command.args[0] as string, options);
+        const context = contextOf(world, command);
+        const [folder = "."] = command.args;
+        const space = options.space ?? (await ownOf(context, folder));
+        return await deploy(context, folder, { ...options, space });
       }),
     );
 }
 
-async function deploy(context: Context, folder: string, options: Options): Promise<number> {
+/** The Space of a folder for which none is named: its account is the one that is signed in. */
+async function ownOf(context: Context, folder: string): Promise<string> {
+  const client = await context.client();
+  const { name } = await client.whoami({ signal: context.world.signal });
+  return parseSpace(`${name}/${basename(resolve(folder))}`);
+}
+
+async function deploy(
+  context: Context,
+  folder: string,
+  options: Options & { readonly space: string },
+): Promise<number> {
   const [client, { deployFolder }, { watching }, { DeployLines }, { Progress }, { lengthOf }] = await Promise.all([
     context.client(),
     import("../../client/deploy.ts"),
@@ -75,13 +90,12 @@ async function deploy(context: Context, folder: string, options: Options): Promi
       build: build && { id: build.id, outcome: build.outcome },
       state: space.state,
     };
-    context.answer(document, ok ? `${space.addresses[0] ?? space.id}\n` : "");
-    if (noBuild !== null) throw notBuilt(space, noBuild);
-    if (!ok) {
-      if (!stepFailed(build)) progress.say(lines.ofApp(await lastAppLines(client, space.id, world.signal)), "");
-      throw failed(space, build, says);
-    }
-    return exit.done;
+    const failure = noBuild === null ? (ok ? null : failed(space, build, says)) : notBuilt(space, noBuild);
+    context.answer({ ...failure?.problem, ...document }, ok ? `${space.addresses[0] ?? space.id}\n` : "");
+    if (failure === null) return exit.done;
+    if (noBuild === null && !stepFailed(build))
+      progress.say(lines.ofApp(await lastAppLines(client, space.id, world.signal)), "");
+    throw failure;
   } catch (error) {
     if (world.signal.aborted)
       progress.say(`stopped watching; the work goes on: waybill space show ${options.space}\n`, "");
