@@ -95,7 +95,7 @@ export class RequestKeys {
       .execute();
   }
 
-  /** The effect of the request that is under way is there, where no commit of the catalog or the journal could say so: it is git's. */
+  /** The effect of the request that is under way is there, where no commit of the catalog or the journal could say so: it is git's, or the evidence store's. */
   async made(work: string): Promise<void> {
     const marks = marked(this.#db, this.#effects, work);
     if (marks.length > 0) await this.#sql.transaction(marks);

@@ -9,6 +9,7 @@ import { memorySql } from "../catalog/memory-sql.ts";
 import type { DeviceFacts, Link, ReplicaStatus, ScheduleRequest, ToAgent, ToServer } from "../contract/agent.ts";
 import { buildLimits } from "../core/builds/model.ts";
 import { openCallsOn } from "../core/views.ts";
+import type { Counts } from "../evidence/boundaries.ts";
 import type { Draft, Emitter, Entry } from "../evidence/entry.ts";
 import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
 import type { ProviderSettings } from "../identity/provider-settings.ts";
@@ -36,6 +37,7 @@ import { Fitting } from "./fitting.ts";
 import { Gates } from "./gates.ts";
 import { Hardware } from "./hardware.ts";
 import { HubRepos } from "./hub-repos.ts";
+import { type IncidentParts, Incidents } from "./incidents.ts";
 import type { AppsPayer } from "./quotes.ts";
 import type { InsideCaller } from "../contract/egress.ts";
 import { NodeTokens } from "./node-tokens.ts";
@@ -127,12 +129,20 @@ export interface Wishes {
   /** In the place of one in memory. */
   readonly journal?: Journal;
   readonly sql?: SqlRunner;
+  /** Where incidents are kept; without it there are none. */
+  readonly incidents?: IncidentParts["record"];
   /** Those of an earlier world, whose process died; who opened the folder first removes it. */
   readonly catalog?: Catalog;
   readonly folder?: string;
   readonly kept?: KeptOfSpace;
   /** Where its chance begins: after all that an earlier world has drawn, whose rows it has. */
   readonly drawn?: number;
+}
+
+/** It tells of incidents and looks at nothing. */
+function standing(incidents: Incidents): NonNullable<ServerParts["standing"]> {
+  const allCounts = async (): Promise<Counts> => ({ from: 0, works: [], waits: [] });
+  return { incidents, lookSoon: () => undefined, view: async () => undefined, allCounts };
 }
 
 /** The other end of webhooks. */
@@ -195,6 +205,7 @@ export class ControlWorld implements AsyncDisposable {
     beforeCommit,
     journal = new MemoryJournal(store ?? new MemoryStore(), beforeCommit === undefined ? {} : { beforeCommit }),
     sql = memorySql(),
+    incidents,
     catalog: earlier,
     folder,
     kept = keptOfSpace,
@@ -254,6 +265,7 @@ export class ControlWorld implements AsyncDisposable {
       onFailure: (what, error) => void world.failures.push(`${what}: ${String(error)}`),
     });
     const world: ControlWorld = new ControlWorld({
+      ...(incidents && { standing: standing(await Incidents.load({ record: incidents, clock, random })) }),
       organisations,
       webhooks,
       hooks,
@@ -299,7 +311,7 @@ export class ControlWorld implements AsyncDisposable {
     ControlWorld,
     "journal" | "engine" | "catalog" | "clock" | "replicas" | "environments" | "domains" | "dns" | "hooks" | "folder"
   > &
-    Pick<ServerParts, "effects" | "box" | "organisations" | "visitorKeys" | "receiptKeys" | "webhooks"> & {
+    Pick<ServerParts, "effects" | "box" | "organisations" | "visitorKeys" | "receiptKeys" | "webhooks" | "standing"> & {
       kept: KeptOfSpace;
       drawn: number;
     }) {

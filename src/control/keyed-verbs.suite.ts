@@ -3,9 +3,23 @@
  * already has none; so each shows something else once it has happened, and something else again if it happened twice, or its record of the
  * journal is counted.
  */
+import type { Incident } from "../evidence/incidents.ts";
 import { terms } from "../core/ledger.suite.ts";
 import { newId } from "../stdx/ids.ts";
 import { commitBytes, type ControlWorld, replica } from "./control.suite.ts";
+import type { IncidentParts } from "./incidents.ts";
+
+/** Incidents in memory. */
+export function memoryIncidents(): IncidentParts["record"] {
+  const all = new Map<string, Incident>();
+  return {
+    openIncidents: async () => [...all.values()].filter(({ until }) => until === null),
+    mutedSubjects: async () => [],
+    putIncidents: async (changed) => changed.forEach((one) => all.set(one.id, one)),
+    incidents: async (_before, limit) => [...all.values()].slice(0, limit),
+    incident: async (id) => all.get(id) ?? null,
+  };
+}
 
 export interface Verb {
   /** Of who asks: alice, whose Space `alice/demo` is there, where it is not said. */
@@ -55,6 +69,11 @@ const webhooks = ({ catalog }: ControlWorld) => catalog.webhooks.of("alice");
 const webhook = async (world: ControlWorld) => ({ id: webhooks(world)[0]?.id ?? "none" });
 const deliveries = async (world: ControlWorld) =>
   (await world.catalog.deliveries.list((await webhook(world)).id, { limit: 20 }))?.items ?? [];
+const oneIncident = async ({ server }: ControlWorld) => ({
+  id: (await server.incidents?.list(null, 1))?.[0]?.id ?? "none",
+});
+const notes = async ({ server }: ControlWorld): Promise<number> =>
+  (await server.incidents?.list(null, 1))?.[0]?.notes.length ?? 0;
 const domains = async ({ catalog }: ControlWorld) => (await catalog.domains.all()).map(({ name }) => name);
 
 /* ── what has to be there ───────────────────────────────────────────────── */
@@ -92,6 +111,14 @@ const drained =
     await node(world);
     await world.server.ledger.setDrain(of, { reason: "dust", by: "admin" });
   };
+
+const incident = async ({ server }: ControlWorld): Promise<void> =>
+  server.incidents?.see([
+    {
+      ...{ subject: "drain/main", boundary: "record", wrong: "drain", planned: true, says: "dust" },
+      ...{ counts: null, behind: [], since: null },
+    },
+  ]);
 
 /* ── the verbs ──────────────────────────────────────────────────────────── */
 
@@ -341,6 +368,23 @@ const ofTheLedger: Readonly<Record<string, Verb>> = {
   "POST /api/keys/visitors/rotate": { ...admin, body: {}, shows: ({ server }) => server.visitorKeys.facts.length },
 };
 
+const ofIncidents: Readonly<Record<string, Verb>> = {
+  "POST /api/incidents/{id}/notes": {
+    ...admin,
+    before: incident,
+    path: oneIncident,
+    body: { says: "dust" },
+    shows: notes,
+  },
+  "POST /api/incidents/{id}/close": {
+    ...admin,
+    before: incident,
+    path: oneIncident,
+    body: { says: "dust" },
+    shows: notes,
+  },
+};
+
 const ofWebhooks: Readonly<Record<string, Verb>> = {
   "POST /api/webhooks": { body: { url: "https://hooks.example/" }, shows: (world) => webhooks(world).length },
   "PATCH /api/webhooks/{id}": {
@@ -362,7 +406,13 @@ const ofWebhooks: Readonly<Record<string, Verb>> = {
   },
 };
 
-export const verbs: Readonly<Record<string, Verb>> = { ...ofAccounts, ...ofSpaces, ...ofTheLedger, ...ofWebhooks };
+export const verbs: Readonly<Record<string, Verb>> = {
+  ...ofAccounts,
+  ...ofSpaces,
+  ...ofTheLedger,
+  ...ofIncidents,
+  ...ofWebhooks,
+};
 
 /** Those whose keys are told otherwise, and why. */
 export const elsewhere: Readonly<Record<string, string>> = {
@@ -373,8 +423,6 @@ export const elsewhere: Readonly<Record<string, string>> = {
   "POST /api/nodes/{name}/check": "it asks a node to look; twice is no more than once",
   "POST /api/hub/jobs": "a job is of one process; one that is under way is in the next one's way",
   "POST /api/backups": "a copy that did not come to its end is none, and its folder is refused",
-  "POST /api/incidents/{id}/notes": "the same word said once more is one",
-  "POST /api/incidents/{id}/close": "one that is over by the same word is answered as it is",
   "POST /api/webhooks/{id}/deliveries/{delivery}/redeliver":
     "it is tried again under its id, and receivers tell by that",
 };

@@ -38,7 +38,7 @@ export interface LedgerDeskParts {
   readonly nodes: Nodes;
   readonly effects: RequestEffects;
   readonly random: RandomBytes;
-  readonly standing?: StandingDesk;
+  readonly standing?: Pick<StandingDesk, "lookSoon">;
 }
 
 export class LedgerDesk {

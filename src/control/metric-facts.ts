@@ -10,7 +10,7 @@ import type { StandingDesk } from "./standing.ts";
 export interface MetricParts {
   readonly engine: Engine;
   readonly evidence: EvidenceStore;
-  readonly standing?: StandingDesk;
+  readonly standing?: Pick<StandingDesk, "allCounts" | "incidents">;
   readonly clock: Clock;
   readonly status: StatusView;
   readonly spansDropped: number;

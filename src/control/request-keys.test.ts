@@ -12,7 +12,7 @@ import { instant } from "../stdx/time.ts";
 import { createChecked } from "./described/checked.suite.ts";
 import { ControlWorld } from "./control.suite.ts";
 import { hubElsewhere, hubVerbs, otherCommits } from "./keyed-hub.suite.ts";
-import { addressOf, elsewhere, verbs } from "./keyed-verbs.suite.ts";
+import { addressOf, elsewhere, memoryIncidents, verbs } from "./keyed-verbs.suite.ts";
 import { RequestEffects } from "./request-effects.ts";
 import { keptMs, keysOfAccountMax, RequestKeys } from "./request-keys.ts";
 import type { GivenAnswer } from "./request-keys.ts";
@@ -223,8 +223,9 @@ describe("L13: a process that dies between effect and answer", () => {
   for (const [route, verb, what = ""] of [...Object.entries({ ...verbs, ...hubVerbs }), ...commits]) {
     test(`${route}${what}: the next try answers as the first would have, and has no second effect`, async () => {
       const [store, memory] = [new MemoryStore(), memorySql()];
+      const incidents = memoryIncidents();
       const dying = dyingAt(memory, /update "requestKeys" set "answer"/);
-      const first = await asking({ store, sql: dying });
+      const first = await asking({ store, sql: dying, incidents });
       await first.world.space();
       await verb.before?.(first.world);
       const address = await addressOf(route, verb, first.world);
@@ -234,7 +235,7 @@ describe("L13: a process that dies between effect and answer", () => {
       assert.equal(unanswered.status, 500, unanswered.text);
       await stop(first.world);
 
-      const { world, ask } = await asking({ store, sql: memory, folder: first.world.folder, drawn: later });
+      const { world, ask } = await asking({ store, sql: memory, incidents, folder: first.world.folder, drawn: later });
       await using _ = world;
       await world.spaces.recover();
       await world.builds.recover();

@@ -135,7 +135,7 @@ export interface ServerParts {
   /** Where people may sign in; none where it is not said. */
   readonly providers?: readonly ProviderSettings[];
   /** Undefined where a test counts nothing. */
-  readonly standing?: StandingDesk;
+  readonly standing?: Pick<StandingDesk, "allCounts" | "incidents" | "lookSoon" | "view">;
   /** Workers of an edge in processes of its own. */
   edgeWorkers?(): readonly EdgeWorkerView[] | null;
   onAccount(account: { readonly name: string; readonly tier: TierName }): void;

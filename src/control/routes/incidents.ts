@@ -9,6 +9,7 @@ import { administrator, knownCaller, refuse } from "../api.ts";
 import { incidentPage, incidentView, type Reader, type Word } from "../incidents.ts";
 import { jsonBody } from "../json-body.ts";
 import { plainText } from "../plain-text.ts";
+import type { Server } from "../server.ts";
 
 const noteMax = 2_000;
 export const noteBody = z.strictObject({ says: plainText(noteMax) });
@@ -34,8 +35,12 @@ export const incidentsRoute: Route = (api, server) => {
     const found = await server.incidents?.get(c.req.param("id"));
     return found ? c.json(incidentView(found, readerOf(c))) : none(c);
   });
-  api.post("/api/incidents/:id/notes", (c) => word(c, (id, by, says) => server.incidents?.note(id, { by, says })));
-  api.post("/api/incidents/:id/close", (c) => word(c, (id, by, says) => server.incidents?.close(id, { by, says })));
+  api.post("/api/incidents/:id/notes", (c) =>
+    word(c, server, (id, by, says) => server.incidents?.note(id, { by, says })),
+  );
+  api.post("/api/incidents/:id/close", (c) =>
+    word(c, server, (id, by, says) => server.incidents?.close(id, { by, says })),
+  );
 };
 
 /** Who reads, by what the caller showed. */
@@ -46,14 +51,21 @@ export function readerOf(c: ApiContext): Reader {
 
 async function word(
   c: ApiContext,
+  server: Server,
   say: (id: string, by: string, says: string) => Promise<Word> | undefined,
 ): Promise<Response> {
   const caller = administrator(c);
   if (caller instanceof Response) return caller;
   const body = await jsonBody(c, noteBody);
   if (body instanceof Response) return body;
-  const done = await say(c.req.param("id") ?? "", caller.account, body.says);
-  if (done?.ok) return c.json(incidentView(done.incident, "operator"));
+  const id = c.req.param("id") ?? "";
+  const before = server.effects.made && (await server.incidents?.get(id));
+  if (before) return c.json(incidentView(before, "operator"));
+  const done = await say(id, caller.account, body.says);
+  if (done?.ok) {
+    await server.catalog.requestKeys.made(id);
+    return c.json(incidentView(done.incident, "operator"));
+  }
   return done?.why === "over"
     ? refuse(c, "control/conflict", { detail: "This incident is over already; a note can still be put beside it." })
     : none(c);
