@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
-import type { Browser, BrowserContext } from "playwright-core";
+import type { Browser, BrowserContext, Locator } from "playwright-core";
 import { en } from "../src/console/words/en.ts";
 import { needs } from "./support/needs.ts";
 import { openChromium, signIn } from "./support/browser.ts";
@@ -102,6 +102,29 @@ describe("the console", chromiumNeeds, () => {
       }
       assert.deepEqual(wrong, []);
     });
+
+  test("puts on one line what stands beside one another, and no box where a log has no line", async () => {
+    await alice.client.createSpace("alice/nothing", { private: false });
+    await using context = await visitor("alice");
+    const page = await context.newPage();
+    const main = page.locator("main");
+    const middleOf = async (of: Locator): Promise<number> => {
+      const box = await of.boundingBox();
+      assert.ok(box, String(of));
+      return Math.round(box.y + box.height / 2);
+    };
+    await page.goto(`${up.url}/spaces/${app.space}/settings`);
+    const [restart, pause] = [en.restart, en.pause].map((name) => main.getByRole("button", { name, exact: true }));
+    assert.ok(restart && pause);
+    assert.equal(await middleOf(restart), await middleOf(pause));
+    await page.goto(`${up.url}/spaces/${app.space}/requests`);
+    const [failed, live] = [en.failedAlone, en.asTheyEnd].map((name) => main.getByLabel(name));
+    assert.ok(failed && live);
+    assert.equal(await middleOf(failed), await middleOf(live));
+    await page.goto(`${up.url}/spaces/alice/nothing/logs`);
+    await main.getByText("has no replica yet").waitFor();
+    assert.equal(await main.getByRole("region", { name: en.log }).count(), 0);
+  });
 
   test("loads within its budget, and its files once", async () => {
     await using context = await visitor(null);

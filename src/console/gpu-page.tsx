@@ -54,7 +54,7 @@ function Board({ slots }: { readonly slots: BoardView["slots"] }): ReactNode {
           </span>
           <span>
             <span lang="en">{stage}</span> {space !== null && <Link href={`/spaces/${space}`}>{space}</Link>} {account}{" "}
-            {leaseMs !== null && account === null && words.another}{" "}
+            {leaseMs !== null && account === null && words.byAnother}{" "}
             {call !== null && <Link href={`/w/${call}`}>{call}</Link>}
             {trouble !== null && (
               <strong className={ui["failed"]} lang="en">

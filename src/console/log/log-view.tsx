@@ -113,7 +113,7 @@ function All({ log: { held, look }, edge }: Omit<Shown, "path">): ReactNode {
     },
     [rows, look],
   );
-  return <LogRows rows={rows} onLook={onLook} />;
+  return rows.count === 0 ? null : <LogRows rows={rows} onLook={onLook} />;
 }
 
 interface Some {

@@ -148,6 +148,7 @@ export const en = {
   entries: "Entries",
   entriesCount: (count: number) => (count === 1 ? "1 entry" : `${count} entries`),
   notReached: "never happened: no entry",
+  notYetReached: "not yet: no entry",
   stoppedHere: "stopped here",
   gap: (from: number, to: number) => (from === to ? `entry ${from} missing` : `entries ${from} to ${to} missing`),
   couldHide: (hops: string) => `could hide: ${hops}`,
@@ -320,6 +321,7 @@ export const en = {
   starts: "Starts",
   waitsFor: "Waits for",
   another: "another",
+  byAnother: "by another",
   notKnown: "not known",
   quota: "GPU time",
   quotaAdds: ({ limit, used, held, left }: Record<"limit" | "used" | "held" | "left", string>) =>

@@ -21,7 +21,11 @@ export function TimelineDrawing({
       <p className={ui["muted"]}>{words.timelineLegend}</p>
       <ol className={styles["rows"]}>
         {timeline.rows.map((row) =>
-          row.type === "hop" ? <Hop key={row.key} row={row} lit={lit} /> : <Missing key={row.key} row={row} />,
+          row.type === "hop" ? (
+            <Hop key={row.key} row={row} lit={lit} isWorkOpen={timeline.isOpen} />
+          ) : (
+            <Missing key={row.key} row={row} />
+          ),
         )}
       </ol>
       <ul className={`${ui["list"]} ${styles["axes"]}`}>
@@ -35,7 +39,15 @@ export function TimelineDrawing({
   );
 }
 
-function Hop({ row, lit }: { readonly row: HopRow; readonly lit: ReadonlySet<string> }): ReactNode {
+function Hop({
+  row,
+  lit,
+  isWorkOpen,
+}: {
+  readonly row: HopRow;
+  readonly lit: ReadonlySet<string>;
+  readonly isWorkOpen: boolean;
+}): ReactNode {
   const { words } = useSpoken();
   const isNever = row.entries.length === 0;
   const names = [
@@ -52,8 +64,12 @@ function Hop({ row, lit }: { readonly row: HopRow; readonly lit: ReadonlySet<str
       </span>
       <span className={styles["lines"]}>
         {isNever
-          ? words.notReached
-          : row.segments.map((segment) => <Line key={segment.axis.letter} segment={segment} isBad={row.hasStopped} />)}
+          ? isWorkOpen
+            ? words.notYetReached
+            : words.notReached
+          : row.segments.map((segment) => (
+              <Line key={segment.axis.letter} segment={segment} isBad={row.hasStopped} isOpen={row.isOpen} />
+            ))}
       </span>
       <span className={styles["ends"]}>
         <End name={words.handed} entry={row.handed} />
@@ -84,7 +100,9 @@ function Missing({ row: { gap, segment, couldHide } }: { readonly row: GapRow })
   return (
     <li className={styles["row"]}>
       <span className={styles["hop"]}>{words.axis(gap.emitter, gap.epoch)}</span>
-      <span className={styles["lines"]}>{segment !== null && <Line segment={segment} isBad={false} />}</span>
+      <span className={styles["lines"]}>
+        {segment !== null && <Line segment={segment} isBad={false} isOpen={false} />}
+      </span>
       <span className={styles["ends"]}>
         <strong>{words.gap(gap.from, gap.to)}</strong> <span lang="en">{gap.why}</span>
         {couldHide.length > 0 && ` ${words.couldHide(couldHide.join(", "))}`}
@@ -96,9 +114,11 @@ function Missing({ row: { gap, segment, couldHide } }: { readonly row: GapRow })
 function Line({
   segment: { axis, start, end, ms, certainty },
   isBad,
+  isOpen,
 }: {
   readonly segment: Segment;
   readonly isBad: boolean;
+  readonly isOpen: boolean;
 }): ReactNode {
   const { words, format } = useSpoken();
   const [x1, x2] = [`${start * 100}%`, `${end * 100}%`];
@@ -111,7 +131,7 @@ function Line({
         <circle className={styles["dot"]} cx={x2} cy="7" r="3.5" />
       </svg>
       <span>
-        {format.short(ms)}
+        {isOpen ? words.outcomes.open : format.short(ms)}
         {certainty !== "proved" && <span className={ui["hidden"]}> {words.certainties[certainty]}</span>}
       </span>
     </span>

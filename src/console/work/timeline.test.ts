@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { hopsOf } from "../../evidence/entry.ts";
 import type { Entry, Hop, Mark } from "../../evidence/entry.ts";
-import type { Certainty, Verdict } from "../../evidence/verdict.ts";
+import type { Certainty, Verdict, WorkOutcome } from "../../evidence/verdict.ts";
 import { timelineOf } from "./timeline.ts";
-import type { GapRow, HopRow } from "./timeline.ts";
+import type { GapRow, HopRow, Timeline } from "./timeline.ts";
 
 let seq = 0;
 function entry(hop: Hop, mark: Mark, ms: number, more: Partial<Entry> = {}): Entry {
@@ -37,7 +37,8 @@ const hopRows = (rows: readonly (HopRow | GapRow)[]): readonly HopRow[] => rows.
 describe("a waybill's timeline", () => {
   test("has a row for each hop of its kind in their order, also for those that never happened", () => {
     const rows = hopRows(
-      timelineOf({ kind: "call", entries: [entry("gpu.schedule", "took", 0)], gaps: [], verdict: null }).rows,
+      timelineOf({ kind: "call", outcome: "ok", entries: [entry("gpu.schedule", "took", 0)], gaps: [], verdict: null })
+        .rows,
     );
     assert.deepEqual(
       rows.map(({ hop }) => hop),
@@ -49,11 +50,22 @@ describe("a waybill's timeline", () => {
     );
   });
 
+  test("says of work that is open where it is now, and that what has no entry may still come", () => {
+    const entries = [entry("gpu.schedule", "took", 0), entry("gpu.queue", "took", 0)];
+    const of = (outcome: WorkOutcome, more: readonly Entry[] = []) =>
+      timelineOf({ kind: "call", outcome, entries: [...entries, ...more], gaps: [], verdict: null });
+    const openHops = ({ rows }: Timeline) => hopRows(rows).flatMap(({ hop, isOpen }) => (isOpen ? [hop] : []));
+    assert.deepEqual([of("open").isOpen, openHops(of("open"))], [true, ["gpu.queue"]]);
+    assert.deepEqual(openHops(of("open", [entry("gpu.queue", "done", 5)])), []);
+    assert.deepEqual([of("ok").isOpen, openHops(of("ok"))], [false, []]);
+  });
+
   test("marks where the work stopped by the refusal that the verdict cites, not by a later one", () => {
     const cited = entry("gpu.queue", "refused", 10);
     const later = entry("gpu.settle", "failed", 20);
     const { rows } = timelineOf({
       kind: "call",
+      outcome: "ok",
       entries: [cited, later],
       gaps: [],
       verdict: verdict([cited.id], "likely"),
@@ -71,7 +83,7 @@ describe("a waybill's timeline", () => {
       entry("app.run", "took", 5_000, { emitter: "shim.p_1", epoch: 1 }),
       entry("app.run", "done", 7_000, { emitter: "shim.p_1", epoch: 1 }),
     ];
-    const { axes, rows } = timelineOf({ kind: "call", entries, gaps: [], verdict: null });
+    const { axes, rows } = timelineOf({ kind: "call", outcome: "ok", entries, gaps: [], verdict: null });
     assert.deepEqual(
       axes.map(({ letter, emitter, spanMs }) => [letter, emitter, spanMs]),
       [
@@ -95,7 +107,7 @@ describe("a waybill's timeline", () => {
       entry("gpu.admit", "done", 250),
       entry("gpu.queue", "refused", 1_000),
     ];
-    const rows = hopRows(timelineOf({ kind: "call", entries, gaps: [], verdict: null }).rows);
+    const rows = hopRows(timelineOf({ kind: "call", outcome: "ok", entries, gaps: [], verdict: null }).rows);
     const admit = rows.find(({ hop }) => hop === "gpu.admit")?.segments[0];
     assert.deepEqual([admit?.start, admit?.end, admit?.ms], [0, 0.25, 250]);
   });
@@ -108,7 +120,7 @@ describe("a waybill's timeline", () => {
       entry("app.run", "done", 4_000, { ...shim, seq: 16 }),
     ];
     const gap = { ...shim, from: 12, to: 15, why: "its shim died" };
-    const { rows } = timelineOf({ kind: "call", entries, gaps: [gap], verdict: null });
+    const { rows } = timelineOf({ kind: "call", outcome: "ok", entries, gaps: [gap], verdict: null });
     const at = rows.findIndex(({ type }) => type === "gap");
     const before = rows[at - 1];
     assert.equal(before?.type === "hop" && before.hop, "app.run");
@@ -119,7 +131,13 @@ describe("a waybill's timeline", () => {
 
   test("a gap of an emitter of which nothing else is known stands at the end, on no axis", () => {
     const gap = { emitter: "edge-1", epoch: 1, from: 1, to: 3, why: "" };
-    const { rows } = timelineOf({ kind: "call", entries: [entry("gpu.grant", "done", 0)], gaps: [gap], verdict: null });
+    const { rows } = timelineOf({
+      kind: "call",
+      outcome: "ok",
+      entries: [entry("gpu.grant", "done", 0)],
+      gaps: [gap],
+      verdict: null,
+    });
     const last = rows.at(-1);
     assert.deepEqual([last?.type, last?.type === "gap" && last.segment], ["gap", null]);
   });
@@ -127,7 +145,7 @@ describe("a waybill's timeline", () => {
   test("gives each step of a build a row of its own, and a build without steps one that never happened", () => {
     const step = (name: string, ms: number): Entry => entry("build.step", "done", ms, { facts: { step: name } });
     const steps = (entries: readonly Entry[]): readonly (string | null)[] =>
-      hopRows(timelineOf({ kind: "build", entries, gaps: [], verdict: null }).rows)
+      hopRows(timelineOf({ kind: "build", outcome: "ok", entries, gaps: [], verdict: null }).rows)
         .filter(({ hop }) => hop === "build.step")
         .map(({ step: name }) => name);
     assert.deepEqual(steps([step("install", 0), step("check", 10)]), ["install", "check"]);
@@ -136,7 +154,13 @@ describe("a waybill's timeline", () => {
 
   test("also draws what is cited from a neighbour's waybill, after the hops of its own", () => {
     const rows = hopRows(
-      timelineOf({ kind: "request", entries: [entry("replica.exit", "failed", 0)], gaps: [], verdict: null }).rows,
+      timelineOf({
+        kind: "request",
+        outcome: "ok",
+        entries: [entry("replica.exit", "failed", 0)],
+        gaps: [],
+        verdict: null,
+      }).rows,
     );
     assert.equal(rows.at(-1)?.hop, "replica.exit");
     assert.equal(rows.at(-1)?.hasStopped, true);

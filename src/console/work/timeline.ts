@@ -38,6 +38,8 @@ export interface HopRow {
   readonly ended: Entry | undefined;
   readonly entries: readonly string[];
   readonly hasStopped: boolean;
+  /** Where the work is now: begun, and not over. */
+  readonly isOpen: boolean;
 }
 
 export interface GapRow {
@@ -53,14 +55,17 @@ export interface GapRow {
 export interface Timeline {
   readonly axes: readonly Axis[];
   readonly rows: readonly (HopRow | GapRow)[];
+  /** What has no entry may still have one. */
+  readonly isOpen: boolean;
 }
 
 export function timelineOf({
   kind,
+  outcome,
   entries,
   gaps,
   verdict,
-}: Pick<Explanation, "kind" | "entries" | "gaps" | "verdict">): Timeline {
+}: Pick<Explanation, "kind" | "outcome" | "entries" | "gaps" | "verdict">): Timeline {
   const axes = axesOf(entries);
   const stopped = stoppedAt(entries, verdict?.facts ?? []);
   const known: readonly string[] = kind in hopsOf ? hopsOf[kind as keyof typeof hopsOf] : [];
@@ -74,7 +79,7 @@ export function timelineOf({
       const hasStopped = stopped !== undefined && here.includes(stopped);
       const certainty = hasStopped ? (verdict?.certainty ?? "proved") : "proved";
       hops.push({
-        ...({ type: "hop", key: `${hop} ${step ?? ""}`, hop, step, hasStopped } as const),
+        ...({ type: "hop", key: `${hop} ${step ?? ""}`, hop, step, hasStopped, isOpen: false } as const),
         segments: segmentsOf(here, entries, axes, certainty),
         handed: here.find(({ mark }) => mark === "handed"),
         took: here.find(({ mark }) => mark === "took"),
@@ -83,7 +88,10 @@ export function timelineOf({
       });
     }
   }
-  return { axes, rows: withGaps(hops, gaps, entries, axes) };
+  const isOpen = outcome === "open";
+  const now = isOpen ? hops.findLast((row) => row.entries.length > 0) : undefined;
+  const told = hops.map((row) => (row === now && row.ended === undefined ? { ...row, isOpen } : row));
+  return { axes, rows: withGaps(told, gaps, entries, axes), isOpen };
 }
 
 function axesOf(entries: readonly Entry[]): readonly Axis[] {

@@ -94,7 +94,7 @@ function Story({ told }: { readonly told: WorkTold }): ReactNode {
       {entries.length > 0 && (
         <section>
           <h2>{words.timeline}</h2>
-          <TimelineDrawing timeline={timelineOf({ kind, entries, gaps, verdict })} lit={shown} />
+          <TimelineDrawing timeline={timelineOf({ kind, outcome, entries, gaps, verdict })} lit={shown} />
           {verdict && <Proof verdict={verdict} lit={lit} light={light} />}
           <details>
             <summary>
