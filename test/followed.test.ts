@@ -26,6 +26,8 @@ interface Running {
   readonly said: { out: string; err: string };
   readonly code: Promise<number | null>;
   interrupt(): void;
+  /** Nobody reads its answer any more. */
+  leave(): void;
 }
 
 describe("what is followed", () => {
@@ -47,7 +49,7 @@ describe("what is followed", () => {
     for (const name of ["out", "err"] as const)
       child[`std${name}`].setEncoding("utf8").on("data", (text: string) => (said[name] += text));
     const code = once(child, "close").then(([ended]) => ended as number | null);
-    return { said, code, interrupt: () => void child.kill("SIGINT") };
+    return { said, code, interrupt: () => void child.kill("SIGINT"), leave: () => void child.stdout.destroy() };
   }
 
   /** The app prints it, where it is reached. */
@@ -124,6 +126,20 @@ describe("what is followed", () => {
     });
     await alice.client.pause(app.space);
     assert.deepEqual([await logs.code, logs.said.err], [0, ""]);
+  });
+
+  test("ends in order where its reader leaves, as head does", async () => {
+    const logs = waybill("logs", "alice/slow", "-f");
+    await until("it prints", () => logs.said.out !== "");
+    logs.leave();
+    const { addresses } = await alice.client.space("alice/slow");
+    let hasEnded = false;
+    void logs.code.then(() => (hasEnded = true));
+    await until("it has ended", async () => {
+      await visit(`${addresses.at(-1)}/say?line=unread`, alice);
+      return hasEnded;
+    });
+    assert.deepEqual([await logs.code, logs.said.err], [143, ""]);
   });
 
   test("a deployment whose platform goes away and stays away is over after five minutes: exit code 6, and what is of its files", async () => {

@@ -13,6 +13,8 @@ const inputMaxChars = 1 << 20;
 const startedAt = performance.now();
 const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop.abort(signal));
+// Whoever reads may leave (`| head`): what is still to come is for nobody.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => stop.abort("SIGTERM"));
 
 const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "..", "..", "package.json"), "utf8")) as {
   version: string;
