@@ -195,7 +195,9 @@ const shown = (known: KnownReplica | undefined): Shown | undefined =>
   known && { replica: known.status.replica, node: known.node };
 
 /** Its stage is final: it does not run, and nothing is on its way. */
+/** Apps that end with the platform are there again with it. */
 function isDown(server: Server, space: string): boolean {
+  if (server.isLeaving) return false;
   const stage = server.spaces.hubView(space, { inside: false })?.runtime.stage ?? "";
   return !/RUNNING|BUILDING|STARTING/.test(stage);
 }

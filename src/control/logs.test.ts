@@ -191,6 +191,25 @@ describe("a Space's log", () => {
     assert.deepEqual(seen, ["by the first", "-- replica p_2 follows p_1 --", "by the second"]);
   });
 
+  test("that is followed has no end where the platform stops and its apps with it: its reader comes back", async () => {
+    const { world, asked, print, become, ask } = await logs();
+    await using _ = world;
+    print("p_1", ["by the first"]);
+    let isOver = false;
+    const reader = (async () => {
+      for await (const bytes of (await ask("?follow=1")).body ?? []) assert.ok(bytes);
+      isOver = true;
+    })();
+    while (asked.length === 0) await immediate();
+    world.server.isLeaving = true;
+    await become("p_1", "exited");
+    const before = asked.length;
+    while (asked.length < before + 3 && !isOver) await immediate();
+    assert.equal(isOver, false);
+    world.server.isLeaving = false;
+    await reader;
+  });
+
   test("goes on for a reader who comes back before its node does, also of one replica alone; one that is forgotten begins anew", async () => {
     const { world, node, print, ask } = await logs({ isThere: false });
     await using _ = world;

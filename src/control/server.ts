@@ -260,6 +260,9 @@ export class Server {
     return repo.gated === "no" || this.gates.has(repo, account) || this.mayAccount(account, "write", repo);
   }
 
+  /** The platform is about to stop: what ends with it is no end of its own, and whoever follows it comes back. */
+  isLeaving = false;
+
   /** Of traces that are sent to a collector; set where one is named. */
   spansDropped = (): number => 0;
 

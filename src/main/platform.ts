@@ -652,16 +652,14 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     ),
   ];
   stack.defer(() => timers.forEach((timer) => clearInterval(timer)));
+  stack.defer(() => void (server.isLeaving = true));
   webhooks.start();
   const token = await bootToken({ catalog, clock, random });
   bootMs = Math.round(performance.now() - about.startedAt);
   const owned = stack.move();
   return {
     url: url(),
-    token,
-    bootMs,
-    addressing,
-    server,
+    ...{ token, bootMs, addressing, server },
     broken: broken.promise,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
