@@ -413,7 +413,7 @@ describe("drawExplanation", () => {
     },
     entries: [
       entry(8, "gpu.admit", "done", "0:07.311", { heldMs: 60_000, account: "alice" }),
-      entry(9, "gpu.queue", "took", "0:07.312", { position: 3 }),
+      entry(9, "gpu.queue", "took", "0:07.312", { position: 3, because: [] }),
       entry(10, "gpu.queue", "refused", "1:07.402", { code: "gpu/queue-timeout" }),
     ],
     gaps: [{ emitter: "shim-r1", epoch: 2, from: 12, to: 15, why: "the shim was killed" }],

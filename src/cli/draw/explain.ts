@@ -128,7 +128,7 @@ function ruledOut(verdict: Verdict, entries: readonly Entry[]): string[] {
 
 function factsOf(facts: Facts): string {
   return Object.entries(facts)
-    .filter(([name, value]) => value !== null && !factsSaidElsewhere.has(name))
+    .filter(([name, value]) => value !== null && !isNone(value) && !factsSaidElsewhere.has(name))
     .map(([name, value]) => `${name.replace(/Ms$/, "")} ${valueSays(name, value)}`)
     .join(", ");
 }
@@ -140,6 +140,11 @@ function valueSays(name: string, value: Json): string {
     return value.join(value.some((item) => item.includes(" ")) ? "; " : " ");
   if (isFacts(value)) return `(${factsOf(value)})`;
   return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** Nothing is said by a list of nothing. */
+function isNone(value: Json): boolean {
+  return Array.isArray(value) && value.length === 0;
 }
 
 function isFacts(value: Json): value is Facts {
