@@ -300,11 +300,15 @@ test(
     const alice = await up.account("alice");
     const id = Promise.withResolvers<string>();
     const scripts = { start: "node server.js", build: "setsid sleep 300 & sleep 300" };
-    const deploying = up
-      .deploy(alice, "app", { "package.json": JSON.stringify({ name: "a", type: "module", scripts }) }, (event) => {
+    // It goes on when the platform is there again.
+    const deploying = up.deploy(
+      alice,
+      "app",
+      { "package.json": JSON.stringify({ name: "a", type: "module", scripts }) },
+      (event) => {
         if (event.type === "build") id.resolve(event.build.id);
-      })
-      .catch(() => undefined); // the platform is killed under it
+      },
+    );
     const build = await id.promise;
     const marked = () => membersOf({ group: null, marker: buildMarker(build) });
     const sleeping = () => marked().filter((pid) => commandOf(pid).startsWith("sleep")).length === 2;
@@ -312,10 +316,10 @@ test(
     await up.kill();
     await eventually("all of it has ended", () => marked().length === 0);
     await up.up();
-    await deploying;
     await eventually("it is given to the builder again, and its step runs", sleeping);
     assert.equal((await up.admin.build(build)).attempts, 2);
     await up.admin.cancelBuild(build);
+    assert.equal((await deploying).deployed.ok, false);
     await eventually("all of it has ended again", () => marked().length === 0);
     await eventually("its bench is gone", () => readdirSync(join(up.data, "node", "benches")).length === 0);
   },

@@ -129,12 +129,11 @@ describe("a Space under tiny bounds", () => {
     async () => {
       for (let round = 1; round <= 4; round += 1) {
         await deploy(builds + round);
-        const done = up.deploy(alice, "app", page(100 + round)).catch(() => undefined); // its answer is lost with the platform
+        const done = up.deploy(alice, "app", page(100 + round)).catch(() => undefined); // its release may be gone by then
         await until("one is published beside those that are kept", () => releases().length > kept + 1, 30_000).catch(
           () => undefined,
         ); // swept faster
         await up.kill();
-        await done;
         // What each cut can leave: a folder that has lost its name, a release that no build has, a log that no build has.
         mkdirSync(node("releases", ".gone-rel_cut", "app"), { recursive: true });
         mkdirSync(node("releases", newId("rel", random)));
@@ -142,6 +141,7 @@ describe("a Space under tiny bounds", () => {
         mkdirSync(lost);
         writeFileSync(join(lost, "log.1"), "");
         await up.up();
+        await done;
         alice = { ...alice, client: (await up.account("alice")).client };
         await until("no build is left", async () => (await up.admin.buildQueue()).building.length === 0);
         await swept("after a SIGKILL");
